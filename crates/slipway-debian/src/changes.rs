@@ -1,0 +1,106 @@
+//! What differs between two locks, for people.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::lock::Lock;
+
+/// A package that moved, came or went. Shown as `~ openssl 3.5.1 → 3.5.2`, `+ zlib1g 1.3` or `-
+/// zlib1g 1.3`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Change {
+    name: String,
+    /// In one lock but not in the other, each sorted; several when sets hold different versions.
+    old: Vec<String>,
+    new: Vec<String>,
+}
+
+impl Change {
+    /// Everything that differs, by name. The same move for several architectures is one change.
+    pub fn between(old: Option<&Lock>, new: &Lock) -> Vec<Self> {
+        let before = old.map(versions).unwrap_or_default();
+        let after = versions(new);
+        let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+        let only = |here: Option<&BTreeSet<(&str, String)>>,
+                    there: Option<&BTreeSet<(&str, String)>>| {
+            let rest = here
+                .into_iter()
+                .flatten()
+                .filter(|row| !there.is_some_and(|rows| rows.contains(*row)));
+            let versions: BTreeSet<String> = rest.map(|(_, version)| version.clone()).collect();
+            versions.into_iter().collect::<Vec<_>>()
+        };
+        names
+            .into_iter()
+            .map(|name| Self {
+                name: name.into(),
+                old: only(before.get(name), after.get(name)),
+                new: only(after.get(name), before.get(name)),
+            })
+            .filter(|change| !change.old.is_empty() || !change.new.is_empty())
+            .collect()
+    }
+}
+
+/// Name → (architecture, version).
+fn versions(lock: &Lock) -> BTreeMap<&str, BTreeSet<(&str, String)>> {
+    let mut versions: BTreeMap<&str, BTreeSet<(&str, String)>> = BTreeMap::new();
+    for row in &lock.packages {
+        versions
+            .entry(&row.name)
+            .or_default()
+            .insert((&row.architecture, row.version.to_string()));
+    }
+    versions
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (old, new) = (self.old.join(", "), self.new.join(", "));
+        match (old.is_empty(), new.is_empty()) {
+            (true, _) => write!(f, "+ {} {new}", self.name),
+            (_, true) => write!(f, "- {} {old}", self.name),
+            _ => write!(f, "~ {} {old} → {new}", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(rows: &[(&str, &str, &str)]) -> Lock {
+        let mut text = String::from("version = 1\nrelease = \"trixie\"\n");
+        for (name, version, architecture) in rows {
+            let hash = crate::hash::Sha256::of(format!("{name}{version}{architecture}").as_bytes());
+            text += &format!(
+                "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\narchitecture = \"{architecture}\"\n\
+                 for = []\nsets = []\nsource = \"{name}\"\narchive = \"debian\"\npath = \"pool/x.deb\"\nsize = 1\n\
+                 sha256 = \"{hash}\"\ndepends = []\n"
+            );
+        }
+        Lock::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn what_moved_came_or_went_is_told_once_a_name() {
+        let old = lock(&[
+            ("a", "1", "amd64"),
+            ("a", "1", "arm64"),
+            ("b", "1", "all"),
+            ("same", "1", "all"),
+        ]);
+        let new = lock(&[
+            ("a", "2", "amd64"),
+            ("a", "2", "arm64"),
+            ("c", "1", "all"),
+            ("same", "1", "all"),
+        ]);
+        let shown: Vec<String> = Change::between(Some(&old), &new)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(shown, ["~ a 1 → 2", "- b 1", "+ c 1"]);
+        assert!(Change::between(Some(&new), &new).is_empty());
+    }
+}

@@ -1,0 +1,173 @@
+//! `slipway.toml`: the Debian packages that are wanted, by hand.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::package::is_package_name;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Codename of the Debian release.
+    pub release: String,
+    /// Sets of packages; each is resolved by itself.
+    #[serde(rename = "set")]
+    pub sets: BTreeMap<String, Set>,
+}
+
+/// Packages that are wanted together with their dependencies.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// Debian's names of the architectures to resolve for.
+    pub architectures: Vec<String>,
+    /// The highest version among these suites is taken.
+    pub suites: Vec<String>,
+    pub packages: Vec<String>,
+    /// Names that dependency resolution leaves out.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+    /// Package → path of the one file in its data archive that is wanted.
+    #[serde(default)]
+    pub executables: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads and checks the file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(Error::at(path))?;
+        Self::parse(&text).map_err(|reason| Error::Config {
+            path: path.into(),
+            reason,
+        })
+    }
+
+    /// Parses and checks the text. The error is one line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|e| one_line(text, &e))?;
+        for (name, set) in &config.sets {
+            let complain = |what: String| Err(format!("set {name}: {what}"));
+            if set.architectures.is_empty() || set.suites.is_empty() || set.packages.is_empty() {
+                return complain(
+                    "architectures, suites and packages must each name something".into(),
+                );
+            }
+            if let Some(bad) = set
+                .packages
+                .iter()
+                .chain(&set.ignore)
+                .find(|name| !is_package_name(name))
+            {
+                return complain(format!("{bad:?} is not a package name"));
+            }
+            let word = |text: &&String| {
+                text.is_empty() || text.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            };
+            if let Some(bad) = set.architectures.iter().chain(&set.suites).find(word) {
+                return complain(format!(
+                    "{bad:?} is not the name of an architecture or a suite"
+                ));
+            }
+            for (package, path) in &set.executables {
+                if !set.packages.contains(package) {
+                    return complain(format!(
+                        "executables names {package}, which packages does not"
+                    ));
+                }
+                if path.is_empty() || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                    return complain(format!(
+                        "{path:?} is not a path within a package, such as usr/bin/sh"
+                    ));
+                }
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// The TOML parser shows the place by a drawing of several lines; here it is `line 3: …`.
+pub(crate) fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', ", ");
+    match error.span() {
+        Some(span) => format!(
+            "line {}: {message}",
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        ),
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+release = "trixie"
+
+[set.bootstrap]
+architectures = ["amd64"]
+suites = ["trixie"]
+packages = ["busybox-static"]
+[set.bootstrap.executables]
+busybox-static = "usr/bin/busybox"
+"#;
+
+    #[test]
+    fn a_good_file_is_read() {
+        let config = Config::parse(GOOD).unwrap();
+        assert_eq!(
+            config.sets["bootstrap"].executables["busybox-static"],
+            "usr/bin/busybox"
+        );
+    }
+
+    #[test]
+    fn each_mistake_is_named_in_one_line() {
+        for (from, to, said) in [
+            (
+                "release",
+                "relaese",
+                "line 2: unknown field `relaese`, expected `release` or `set`",
+            ),
+            ("suites = [\"trixie\"]", "", "missing field `suites`"),
+            ("[\"amd64\"]", "\"amd64\"", "line 5: invalid type"),
+            (
+                "[\"amd64\"]",
+                "[]",
+                "set bootstrap: architectures, suites and packages must each name something",
+            ),
+            (
+                "packages = [\"busybox-static\"]",
+                "packages = [\"Busy Box\"]",
+                "\"Busy Box\" is not a package name",
+            ),
+            (
+                "[\"trixie\"]",
+                "[\"../trixie\"]",
+                "\"../trixie\" is not the name of an architecture or a suite",
+            ),
+            (
+                "usr/bin/busybox",
+                "../busybox",
+                "is not a path within a package",
+            ),
+            (
+                "busybox-static = ",
+                "bash = ",
+                "executables names bash, which packages does not",
+            ),
+            ("[set.bootstrap]", "[set.bootstrap", "line 4: "),
+        ] {
+            let message = Config::parse(&GOOD.replace(from, to)).unwrap_err();
+            assert!(
+                message.contains(said) && !message.contains('\n'),
+                "{message:?} does not say {said:?}"
+            );
+        }
+    }
+}

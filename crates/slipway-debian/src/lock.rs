@@ -1,0 +1,339 @@
+//! `slipway.lock`: the resolved packages, each pinned by its hash.
+//!
+//! The bytes are a function of the resolution alone, so that a diff of the file shows what moved
+//! and nothing else.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::one_line;
+use crate::error::Error;
+use crate::hash::Sha256;
+use crate::package::{Archive, Package, PoolPath, is_package_name};
+use crate::relation::Relation;
+use crate::version::Version;
+
+const HEADER: &str = "\
+# Written by `slipway lock` from slipway.toml and Debian's signed index; not meant to be edited.
+# Each package is pinned by its sha256. `slipway lock --upgrade` moves the pins to the newest versions.
+";
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    version: u32,
+    /// Codename of the Debian release.
+    pub release: String,
+    #[serde(rename = "package", default)]
+    pub packages: Vec<Locked>,
+}
+
+/// A pinned package.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Locked {
+    pub name: String,
+    pub version: Version,
+    /// Of the package: `amd64`, …, or `all`.
+    pub architecture: String,
+    /// Architectures that it was resolved for.
+    #[serde(rename = "for")]
+    pub serves: Vec<String>,
+    /// Sets that hold it.
+    pub sets: Vec<String>,
+    pub source: String,
+    pub archive: Archive,
+    pub path: PoolPath,
+    /// In bytes.
+    pub size: u64,
+    pub sha256: Sha256,
+    /// Names of packages of the same set.
+    pub depends: Vec<String>,
+    /// Path of the one file of the data archive that is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// SHA-256 of the NAR of that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable_sha256: Option<Sha256>,
+}
+
+impl Locked {
+    /// The package as far as the lock knows it. Of its dependencies it knows the names only.
+    pub fn to_package(&self) -> Package {
+        Package {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            architecture: self.architecture.clone(),
+            source: self.source.clone(),
+            archive: self.archive,
+            path: self.path.clone(),
+            size: self.size,
+            sha256: self.sha256,
+            depends: self
+                .depends
+                .iter()
+                .map(|name| vec![Relation::any(name)])
+                .collect(),
+            provides: Vec::new(),
+        }
+    }
+
+    fn order(&self) -> (&str, &str, &Version, &[String], &[String]) {
+        (
+            &self.name,
+            &self.architecture,
+            &self.version,
+            &self.sets,
+            &self.serves,
+        )
+    }
+}
+
+impl Lock {
+    /// Makes a lock of rows, each for one set and one architecture; rows that differ only in these
+    /// are joined.
+    pub fn new(release: impl Into<String>, rows: Vec<Locked>) -> Self {
+        let by_architecture = join(rows, |row| &mut row.serves, |a, b| a.sets == b.sets);
+        let mut packages = join(
+            by_architecture,
+            |row| &mut row.sets,
+            |a, b| a.serves == b.serves,
+        );
+        packages.sort_by(|a, b| a.order().cmp(&b.order()));
+        Self {
+            version: 1,
+            release: release.into(),
+            packages,
+        }
+    }
+
+    /// Reads and checks the file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(Error::at(path))?;
+        Self::parse(&text).map_err(|reason| Error::Lock {
+            path: path.into(),
+            reason,
+        })
+    }
+
+    /// Parses and checks the text. The error is one line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let lock: Self = toml::from_str(text).map_err(|e| one_line(text, &e))?;
+        if lock.version != 1 {
+            return Err(format!(
+                "it has version {}, and this slipway knows version 1 only",
+                lock.version
+            ));
+        }
+        for row in &lock.packages {
+            if let Some(bad) = [&row.name, &row.source]
+                .into_iter()
+                .chain(&row.depends)
+                .find(|n| !is_package_name(n))
+            {
+                return Err(format!("{bad:?} is not a package name"));
+            }
+            if row.executable.is_some() != row.executable_sha256.is_some() {
+                return Err(format!(
+                    "package {}: executable and executable-sha256 belong together",
+                    row.name
+                ));
+            }
+        }
+        Ok(lock)
+    }
+
+    /// The text of the file.
+    pub fn to_text(&self) -> Result<String, Error> {
+        let body = toml::to_string(self).map_err(|e| Error::Lock {
+            path: "slipway.lock".into(),
+            reason: e.to_string(),
+        })?;
+        Ok(format!("{HEADER}{body}"))
+    }
+
+    /// Writes the file in one step: a reader sees the old one or the new one.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = self.to_text()?;
+        let temporary = path.with_extension("lock.new");
+        let written = fs::File::create(&temporary)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())
+                    .and_then(|()| file.sync_all())
+            })
+            .and_then(|()| fs::rename(&temporary, path));
+        written.map_err(|e| {
+            let _ = fs::remove_file(&temporary);
+            Error::at(path)(e)
+        })
+    }
+
+    /// Pins of one set and architecture.
+    pub fn pins<'a>(
+        &'a self,
+        set: &'a str,
+        architecture: &'a str,
+    ) -> impl Iterator<Item = &'a Locked> {
+        self.packages.iter().filter(move |row| {
+            row.sets.iter().any(|name| name == set)
+                && row.serves.iter().any(|name| name == architecture)
+        })
+    }
+}
+
+/// Joins rows that are the same but for one list of names.
+fn join(
+    rows: Vec<Locked>,
+    list: impl Fn(&mut Locked) -> &mut Vec<String>,
+    may_join: impl Fn(&Locked, &Locked) -> bool,
+) -> Vec<Locked> {
+    let same_pin = |a: &Locked, b: &Locked| {
+        a.name == b.name
+            && a.sha256 == b.sha256
+            && a.depends == b.depends
+            && a.executable == b.executable
+    };
+    let mut joined: Vec<Locked> = Vec::new();
+    let mut by_hash: std::collections::HashMap<Sha256, Vec<usize>> =
+        std::collections::HashMap::new();
+    for mut row in rows {
+        let places = by_hash.entry(row.sha256).or_default();
+        match places
+            .iter()
+            .find(|at| same_pin(&joined[**at], &row) && may_join(&joined[**at], &row))
+        {
+            Some(at) => {
+                let names = list(&mut joined[*at]);
+                names.append(list(&mut row));
+                names.sort_unstable();
+                names.dedup();
+            }
+            None => {
+                places.push(joined.len());
+                joined.push(row);
+            }
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, set: &str, architecture: &str, depends: &[&str]) -> Locked {
+        Locked {
+            name: name.into(),
+            version: "1.0-1~deb13u1".parse().unwrap(),
+            architecture: "all".into(),
+            serves: vec![architecture.into()],
+            sets: vec![set.into()],
+            source: name.into(),
+            archive: Archive::Debian,
+            path: format!("pool/main/x/{name}_1.0-1~deb13u1_all.deb")
+                .parse()
+                .unwrap(),
+            size: 3,
+            sha256: Sha256::of(name.as_bytes()),
+            depends: depends.iter().map(|name| (*name).into()).collect(),
+            executable: None,
+            executable_sha256: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut with_executable = row("b", "tools", "amd64", &[]);
+        with_executable.executable = Some("usr/bin/b".into());
+        with_executable.executable_sha256 = Some(Sha256::of(b"nar"));
+        let lock = Lock::new(
+            "trixie",
+            vec![with_executable, row("a", "tools", "amd64", &["b"])],
+        );
+        let text = lock.to_text().unwrap();
+        let again = Lock::parse(&text).unwrap();
+        assert_eq!(again.packages, lock.packages);
+        assert_eq!(again.to_text().unwrap(), text);
+    }
+
+    #[test]
+    fn rows_come_sorted_whatever_order_they_were_resolved_in() {
+        let rows = vec![
+            row("b", "x", "amd64", &[]),
+            row("a", "x", "arm64", &[]),
+            row("a", "x", "amd64", &[]),
+        ];
+        let backwards = rows.iter().rev().cloned().collect();
+        let text = Lock::new("trixie", rows).to_text().unwrap();
+        assert_eq!(text, Lock::new("trixie", backwards).to_text().unwrap());
+        assert!(text.find("name = \"a\"") < text.find("name = \"b\""));
+    }
+
+    #[test]
+    fn a_package_for_all_architectures_serves_several_in_one_row() {
+        let lock = Lock::new(
+            "trixie",
+            vec![row("a", "x", "arm64", &[]), row("a", "x", "amd64", &[])],
+        );
+        assert_eq!(lock.packages.len(), 1);
+        assert_eq!(lock.packages[0].serves, ["amd64", "arm64"]);
+    }
+
+    #[test]
+    fn sets_share_a_row_only_when_its_dependencies_are_the_same() {
+        let same = Lock::new(
+            "trixie",
+            vec![
+                row("a", "x", "amd64", &["b"]),
+                row("a", "y", "amd64", &["b"]),
+            ],
+        );
+        assert_eq!(same.packages.len(), 1);
+        assert_eq!(same.packages[0].sets, ["x", "y"]);
+        let other = Lock::new(
+            "trixie",
+            vec![row("a", "x", "amd64", &["b"]), row("a", "y", "amd64", &[])],
+        );
+        assert_eq!(other.packages.len(), 2);
+    }
+
+    #[test]
+    fn a_tampered_lock_is_refused_with_the_line() {
+        let good = Lock::new("trixie", vec![row("a", "x", "amd64", &["b"])])
+            .to_text()
+            .unwrap();
+        for (from, to, said) in [
+            ("version = 1\n", "version = 2\n", "it has version 2"),
+            ("sha256 = \"", "sha256 = \"0", "is not a SHA-256 digest"),
+            (
+                "pool/main",
+                "pool/../..",
+                "is not the path of a package below pool/",
+            ),
+            ("size = 3", "size = -3", "line "),
+            ("depends", "dependz", "unknown field `dependz`"),
+            (
+                "name = \"a\"",
+                "name = \"a b\"",
+                "\"a b\" is not a package name",
+            ),
+            (
+                "archive = \"debian\"",
+                "archive = \"elsewhere\"",
+                "unknown variant `elsewhere`",
+            ),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            let message = Lock::parse(&bad).unwrap_err();
+            assert!(
+                message.contains(said) && !message.contains('\n'),
+                "{message:?} does not say {said:?}"
+            );
+        }
+    }
+}

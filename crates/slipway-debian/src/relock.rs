@@ -1,0 +1,202 @@
+//! Makes a lock from what is wanted, what was pinned before and what the mirrors have now.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Set};
+use crate::deb;
+use crate::error::Error;
+use crate::fetch::Download;
+use crate::hash::Sha256;
+use crate::index::Index;
+use crate::lock::{Lock, Locked};
+use crate::nar;
+use crate::package::{Archive, Package};
+use crate::resolve::{Request, Resolved, resolve};
+use crate::suites::Suites;
+
+/// Everything that a new lock depends on.
+pub struct Relock<'a> {
+    pub config: &'a Config,
+    /// The lock so far, whose pins stay where they can.
+    pub old: Option<&'a Lock>,
+    /// Pins that are known to be gone from the mirrors.
+    pub gone: &'a BTreeSet<Sha256>,
+    pub suites: &'a Suites<'a>,
+    /// Directory for packages that have to be looked into.
+    pub cache: PathBuf,
+}
+
+/// One set for one architecture, not resolved yet.
+struct Part<'a> {
+    name: &'a str,
+    set: &'a Set,
+    architecture: &'a str,
+}
+
+impl Relock<'_> {
+    /// Resolves every set for each of its architectures.
+    pub fn run(&self) -> Result<Lock, Error> {
+        let parts: Vec<Part> = self
+            .config
+            .sets
+            .iter()
+            .flat_map(|(name, set)| {
+                set.architectures.iter().map(move |architecture| Part {
+                    name,
+                    set,
+                    architecture,
+                })
+            })
+            .collect();
+        let texts = self.fetch_indices(&parts)?;
+        let mut indices: BTreeMap<(&[String], &str), Index> = BTreeMap::new();
+        for part in &parts {
+            indices
+                .entry((&part.set.suites, part.architecture))
+                .or_insert_with(|| {
+                    let mut index = Index::default();
+                    for suite in &part.set.suites {
+                        if let Some(text) = texts.get(&(suite.as_str(), part.architecture)) {
+                            index.add(Archive::of_suite(suite), text);
+                        }
+                    }
+                    index
+                });
+        }
+        let mut availability = HashMap::new();
+        let mut rows = Vec::new();
+        for part in &parts {
+            let index = &indices[&(part.set.suites.as_slice(), part.architecture)];
+            let pins = self.pins(part, index, &mut availability)?;
+            let request = Request {
+                set: part.name,
+                architecture: part.architecture,
+                packages: &part.set.packages,
+                ignore: &part.set.ignore,
+            };
+            for resolved in resolve(&request, index, &pins)? {
+                rows.push(self.row(part, resolved)?);
+            }
+        }
+        Ok(Lock::new(&self.config.release, rows))
+    }
+
+    /// The `Packages` files of every suite and architecture, once each.
+    fn fetch_indices<'p>(
+        &self,
+        parts: &[Part<'p>],
+    ) -> Result<HashMap<(&'p str, &'p str), String>, Error> {
+        let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for part in parts {
+            for suite in &part.set.suites {
+                wanted.entry(suite).or_default().insert(part.architecture);
+            }
+        }
+        let mut texts = HashMap::new();
+        for (suite, architectures) in wanted {
+            let architectures: Vec<&str> = architectures.into_iter().collect();
+            let fetched = self.suites.packages(suite, &architectures)?;
+            texts.extend(
+                architectures
+                    .into_iter()
+                    .map(|architecture| (suite, architecture))
+                    .zip(fetched),
+            );
+        }
+        Ok(texts)
+    }
+
+    /// The old pins of a part that can still be had: listed in the index, or else still on a
+    /// mirror.
+    fn pins(
+        &self,
+        part: &Part,
+        index: &Index,
+        availability: &mut HashMap<Sha256, bool>,
+    ) -> Result<Vec<Package>, Error> {
+        let mut pins = Vec::new();
+        for pin in self
+            .old
+            .into_iter()
+            .flat_map(|lock| lock.pins(part.name, part.architecture))
+        {
+            let package = pin.to_package();
+            let listed = index
+                .versions_of(&pin.name)?
+                .iter()
+                .any(|other| other.is_same_file(&package));
+            let available = match availability.get(&pin.sha256) {
+                _ if self.gone.contains(&pin.sha256) => false,
+                _ if listed => true,
+                Some(known) => *known,
+                None => {
+                    let urls = self.suites.mirrors.urls(pin.archive, pin.path.as_str());
+                    let exists = self.suites.fetcher.exists(&urls)?;
+                    availability.insert(pin.sha256, exists);
+                    exists
+                }
+            };
+            if available {
+                pins.push(package);
+            }
+        }
+        Ok(pins)
+    }
+
+    fn row(&self, part: &Part, resolved: Resolved) -> Result<Locked, Error> {
+        let Resolved { package, depends } = resolved;
+        let executable = part.set.executables.get(&package.name);
+        let executable_sha256 = match executable {
+            Some(path) => Some(self.hash_executable(&package, path)?),
+            None => None,
+        };
+        Ok(Locked {
+            name: package.name,
+            version: package.version,
+            architecture: package.architecture,
+            serves: vec![part.architecture.into()],
+            sets: vec![part.name.into()],
+            source: package.source,
+            archive: package.archive,
+            path: package.path,
+            size: package.size,
+            sha256: package.sha256,
+            depends,
+            executable: executable.cloned(),
+            executable_sha256,
+        })
+    }
+
+    fn hash_executable(&self, package: &Package, path: &str) -> Result<Sha256, Error> {
+        let same =
+            |row: &&Locked| row.sha256 == package.sha256 && row.executable.as_deref() == Some(path);
+        let known = self
+            .old
+            .and_then(|lock| lock.packages.iter().find(same))
+            .and_then(|row| row.executable_sha256);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let download = download(package, self.suites, &self.cache);
+        self.suites
+            .fetcher
+            .fetch_all(std::slice::from_ref(&download), self.suites.progress)?;
+        Ok(nar::hash_of_executable(&deb::extract(
+            &download.destination,
+            path,
+        )?))
+    }
+}
+
+fn download(package: &Package, suites: &Suites, cache: &Path) -> Download {
+    Download {
+        label: package.to_string(),
+        urls: suites.mirrors.urls(package.archive, package.path.as_str()),
+        size: package.size,
+        sha256: package.sha256,
+        destination: cache
+            .join(package.sha256.to_string())
+            .join(package.path.file_name()),
+    }
+}

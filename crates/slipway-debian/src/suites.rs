@@ -1,0 +1,160 @@
+//! From a mirror's signed `InRelease` to the text of its `Packages` files.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::Error;
+use crate::fetch::{Download, Fetcher};
+use crate::mirrors::Mirrors;
+use crate::package::Archive;
+use crate::progress::Progress;
+use crate::release::Release;
+use crate::signature::Verifier;
+
+/// Reads the indices of suites.
+pub struct Suites<'a> {
+    pub fetcher: &'a Fetcher,
+    pub mirrors: &'a Mirrors,
+    pub verifier: &'a Verifier,
+    pub progress: &'a dyn Progress,
+    /// Directory for indices that were fetched, by their hash.
+    pub cache: PathBuf,
+    /// Whether an index that expired is used all the same, with a warning.
+    pub accept_expired: bool,
+}
+
+impl Suites<'_> {
+    /// The text of the `Packages` files of a suite, one for each architecture, in their order.
+    ///
+    /// The mirrors are asked in turn for an index that is validly signed, of the right suite and
+    /// not expired.
+    pub fn packages(&self, suite: &str, architectures: &[&str]) -> Result<Vec<String>, Error> {
+        let mut first_error = None;
+        for base in self.mirrors.of(Archive::of_suite(suite)) {
+            let dists = format!("{base}/dists/{suite}");
+            let result = self
+                .release(&dists, suite)
+                .and_then(|release| self.fetch_packages(&dists, &release, architectures));
+            match result {
+                Ok(texts) => return Ok(texts),
+                Err(e @ Error::DiskFull(_)) => return Err(e),
+                Err(e) => {
+                    self.progress.note(&format!("warning: {e}"));
+                    first_error.get_or_insert(e);
+                }
+            }
+        }
+        let none = || Error::NoMirror {
+            reason: format!("none carries {suite}"),
+        };
+        Err(first_error.unwrap_or_else(none))
+    }
+
+    fn release(&self, dists: &str, suite: &str) -> Result<Release, Error> {
+        let url = format!("{dists}/InRelease");
+        let signed = self.fetcher.fetch_document(&url)?;
+        let text = self.verifier.verified_text(&url, &signed, &self.cache)?;
+        let release = Release::parse(&text).map_err(|reason| Error::BadIndex {
+            what: url.clone(),
+            reason,
+        })?;
+        if !release.is(suite) {
+            return Err(Error::WrongSuite {
+                url,
+                asked: suite.into(),
+                got: release.names(),
+            });
+        }
+        if let Some((until, seconds)) = &release.valid_until {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs());
+            if now > *seconds {
+                let expired = Error::Expired {
+                    url,
+                    until: until.clone(),
+                };
+                if !self.accept_expired {
+                    return Err(expired);
+                }
+                self.progress.note(&format!(
+                    "warning: {expired}; used all the same, as apt is set up here"
+                ));
+            }
+        }
+        Ok(release)
+    }
+
+    fn fetch_packages(
+        &self,
+        dists: &str,
+        release: &Release,
+        architectures: &[&str],
+    ) -> Result<Vec<String>, Error> {
+        let downloads = architectures
+            .iter()
+            .map(|architecture| self.download(dists, release, architecture))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.fetcher
+            .fetch_all(&downloads, self.progress)
+            .map_err(|e| match e {
+                // The index names it, so the mirror is broken or amid an update; no pin is gone.
+                Error::Gone(labels) => Error::Fetch {
+                    what: labels.join(", "),
+                    reason: "the mirror does not have it".into(),
+                },
+                e => e,
+            })?;
+        downloads.iter().map(unpack).collect()
+    }
+
+    fn download(
+        &self,
+        dists: &str,
+        release: &Release,
+        architecture: &str,
+    ) -> Result<Download, Error> {
+        let directory = format!("main/binary-{architecture}");
+        for extension in ["xz", "gz"] {
+            let name = format!("{directory}/Packages.{extension}");
+            if let Some((sha256, size)) = release.file(&name) {
+                let mut urls = vec![format!("{dists}/{name}")];
+                if release.by_hash {
+                    urls.insert(0, format!("{dists}/{directory}/by-hash/SHA256/{sha256}"));
+                }
+                return Ok(Download {
+                    label: format!("{dists}/{name}"),
+                    urls,
+                    size,
+                    sha256,
+                    destination: self.cache.join(format!("{sha256}.{extension}")),
+                });
+            }
+        }
+        Err(Error::BadIndex {
+            what: format!("{dists}/InRelease"),
+            reason: format!("it has no packages for the architecture {architecture}"),
+        })
+    }
+}
+
+fn unpack(download: &Download) -> Result<String, Error> {
+    let path = &download.destination;
+    let file = BufReader::new(File::open(path).map_err(Error::at(path))?);
+    let mut text = String::new();
+    let result = match path.extension().is_some_and(|extension| extension == "xz") {
+        true => lzma_rust2::XzReader::new(file, true).read_to_string(&mut text),
+        false => flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text),
+    };
+    result.map_err(|e| {
+        // It matched its hash when it came; what is there now is of no use.
+        let _ = fs::remove_file(path);
+        Error::BadIndex {
+            what: download.label.clone(),
+            reason: e.to_string(),
+        }
+    })?;
+    Ok(text)
+}

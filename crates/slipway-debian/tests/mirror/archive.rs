@@ -1,0 +1,186 @@
+//! A Debian archive with a few packages, signed with a key that is thrown away.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use slipway_debian::hash::Sha256;
+use tempfile::TempDir;
+
+use super::Mirror;
+
+/// A GnuPG home with one key.
+pub struct Key {
+    home: TempDir,
+}
+
+impl Key {
+    /// Makes a key. Where there is no GnuPG or no program to check signatures, it says so and gives
+    /// `None`; in CI, where both must be, that fails the test.
+    pub fn make() -> Option<Self> {
+        let there = |name: &str| Command::new(name).arg("--version").output().is_ok();
+        if !there("gpg") || !(there("gpgv") || there("sqv")) {
+            let message = "not tested: gpg, and gpgv or sqv, must be installed";
+            assert!(std::env::var_os("CI").is_none(), "{message}");
+            eprintln!("{message}");
+            return None;
+        }
+        let private = fs::Permissions::from_mode(0o700);
+        let key = Self {
+            home: tempfile::Builder::new()
+                .permissions(private)
+                .tempdir()
+                .unwrap(),
+        };
+        key.gpg(
+            &[
+                "--passphrase",
+                "",
+                "--quick-gen-key",
+                "archive@mirror.example",
+                "ed25519",
+                "sign",
+                "never",
+            ],
+            b"",
+        );
+        let keyring = key.gpg(&["--export"], b"");
+        fs::write(key.keyring(), keyring).unwrap();
+        Some(key)
+    }
+
+    pub fn keyring(&self) -> PathBuf {
+        self.home.path().join("keyring.gpg")
+    }
+
+    /// The text with a signature, as in an `InRelease`.
+    pub fn sign(&self, text: &str) -> Vec<u8> {
+        self.gpg(&["--clearsign"], text.as_bytes())
+    }
+
+    fn gpg(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut child = Command::new("gpg")
+            .args([
+                "--batch",
+                "--quiet",
+                "--pinentry-mode",
+                "loopback",
+                "--homedir",
+            ])
+            .arg(self.home.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "gpg {arguments:?} failed");
+        output.stdout
+    }
+}
+
+impl Drop for Key {
+    /// Ends the agent that GnuPG started for this home.
+    fn drop(&mut self) {
+        let _ = Command::new("gpgconf")
+            .arg("--homedir")
+            .arg(self.home.path())
+            .args(["--kill", "all"])
+            .output();
+    }
+}
+
+/// What stands in an index; put on mirrors with [`Archive::publish`].
+#[derive(Clone)]
+pub struct Archive {
+    pub codename: String,
+    /// A line of the `Release` file, such as `Valid-Until: …`.
+    pub more: String,
+    /// Name, version, further fields as lines, contents of the .deb.
+    packages: Vec<(String, String, String, Vec<u8>)>,
+}
+
+impl Archive {
+    pub fn new(codename: &str) -> Self {
+        Self {
+            codename: codename.into(),
+            more: String::new(),
+            packages: Vec::new(),
+        }
+    }
+
+    pub fn with(mut self, name: &str, version: &str, fields: &str) -> Self {
+        let contents = format!("contents of {name} {version}").into_bytes();
+        self.packages
+            .push((name.into(), version.into(), fields.into(), contents));
+        self
+    }
+
+    pub fn pool_path(name: &str, version: &str) -> String {
+        format!("pool/main/x/{name}_{version}_amd64.deb")
+    }
+
+    pub fn packages_file(&self) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        for (name, version, fields, contents) in &self.packages {
+            write!(
+                encoder,
+                "Package: {name}\nVersion: {version}\nArchitecture: amd64\n{fields}Filename: {}\nSize: {}\nSHA256: {}\n\n",
+                Self::pool_path(name, version),
+                contents.len(),
+                Sha256::of(contents)
+            )
+            .unwrap();
+        }
+        encoder.finish().unwrap()
+    }
+
+    /// The text of the `Release` file.
+    pub fn release(&self) -> String {
+        let packages = self.packages_file();
+        format!(
+            "Suite: stable\nCodename: {}\n{}SHA256:\n {} {} main/binary-amd64/Packages.gz\n",
+            self.codename,
+            self.more,
+            Sha256::of(&packages),
+            packages.len()
+        )
+    }
+
+    /// Puts index and packages on a mirror below `/debian`, as the suite `trixie`.
+    pub fn publish(&self, mirror: &Mirror, key: &Key) {
+        mirror.put("/debian/dists/trixie/InRelease", key.sign(&self.release()));
+        mirror.put(
+            "/debian/dists/trixie/main/binary-amd64/Packages.gz",
+            self.packages_file(),
+        );
+        for (name, version, _, contents) in &self.packages {
+            mirror.put(
+                &format!("/debian/{}", Self::pool_path(name, version)),
+                contents.clone(),
+            );
+        }
+    }
+}
+
+/// Files in a directory and below it, for tests that nothing half-made is left.
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .flat_map(|entry| {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}

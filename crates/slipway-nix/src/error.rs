@@ -1,0 +1,53 @@
+use std::io;
+
+/// Everything that can go wrong with Nix. Each message is one line: the thing, the cause, the next
+/// step.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "Nix is not installed ({0} is not on the PATH); run make, which installs it, or: apt-get install \
+         nix-setup-systemd"
+    )]
+    NotInstalled(String),
+
+    #[error(
+        "Nix {0} is too old, Slipway needs 2.4 or newer; upgrade it, on Debian with: apt-get install nix-bin"
+    )]
+    TooOld(String),
+
+    #[error(
+        "the Nix store cannot be written: this user is not root and no Nix daemon runs; start it (systemctl start \
+         nix-daemon), or run this as root"
+    )]
+    NoDaemon,
+
+    #[error(
+        "the group {0} of Nix's build users has no members, and without them root cannot build; on Debian they come \
+         with: apt-get install nix-setup-systemd"
+    )]
+    NoBuildUsers(String),
+
+    #[error("{0:?} is not a path of the Nix store")]
+    BadStorePath(String),
+
+    #[error("{program} could not be run: {source}")]
+    Io { program: String, source: io::Error },
+
+    #[error("{0}")]
+    Failed(String),
+
+    #[error("{command} answered in a form that is not known: {reason}")]
+    Unexpected { command: String, reason: String },
+
+    #[error("{0}")]
+    Build(String),
+
+    #[error(
+        "{file} came into the store as {got}, but the build expects {expected}; it is not what was pinned"
+    )]
+    WrongPath {
+        file: String,
+        expected: String,
+        got: String,
+    },
+}

@@ -1,0 +1,77 @@
+//! What Nix decides about an image reaches the packer as one JSON file. A misspelled field there
+//! would make an image that quietly lacks something, so it is an error.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use slipway_oci::config::Execution;
+use slipway_oci::{Compression, Error, Platform, Timestamp};
+
+/// CONFIG.json, checked.
+pub struct Recipe {
+    pub platform: Platform,
+    pub execution: Execution,
+    pub annotations: BTreeMap<String, String>,
+    pub created: Timestamp,
+    pub compression: Compression,
+}
+
+/// CONFIG.json as it is written; only `platform` is required.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    platform: String,
+    #[serde(default)]
+    entrypoint: Vec<String>,
+    #[serde(default)]
+    cmd: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    user: Option<String>,
+    workdir: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    /// Seconds since the epoch.
+    created: Option<u32>,
+    compression: Option<String>,
+    level: Option<i32>,
+}
+
+impl Recipe {
+    pub fn read(path: &Path) -> Result<Recipe, Error> {
+        let fields: Fields =
+            serde_json::from_str(&super::read(path)?).map_err(|source| Error::Json {
+                what: path.display().to_string(),
+                source,
+            })?;
+        let method = fields.compression.as_deref().unwrap_or("zstd").parse()?;
+        if let Some(name) = fields.env.keys().find(|name| name.contains('=')) {
+            return Err(Error::Config {
+                what: name.clone(),
+                reason: "is not the name of a variable",
+            });
+        }
+        let variable = |(name, value)| format!("{name}={value}");
+        let execution = Execution {
+            user: fields.user,
+            env: fields.env.into_iter().map(variable).collect(),
+            entrypoint: fields.entrypoint,
+            cmd: fields.cmd,
+            working_dir: fields.workdir,
+            labels: fields.labels,
+        };
+        execution.check()?;
+        Ok(Recipe {
+            platform: fields.platform.parse()?,
+            execution,
+            annotations: fields.annotations,
+            created: fields
+                .created
+                .map_or_else(Timestamp::default, Timestamp::from_unix_seconds),
+            compression: Compression::new(method, fields.level)?,
+        })
+    }
+}

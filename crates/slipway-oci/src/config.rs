@@ -1,0 +1,185 @@
+//! The config is the part of an image that an engine runs by. Its digest is the image's ID, so
+//! it holds nothing that differs from build to build.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Error, Layer, Platform, Result, Timestamp};
+
+/// An image config. Source: OCI image-spec, config.md, "Properties".
+///
+/// Fields that Slipway does not write are passed over on reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageConfig {
+    /// RFC 3339, as [`Timestamp`] prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    #[serde(flatten)]
+    pub platform: Platform,
+    #[serde(default)]
+    pub config: Execution,
+    pub rootfs: RootFs,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<History>,
+}
+
+/// How a container of the image is run. Source: OCI image-spec, config.md, `config`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Execution {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `NAME=value`, sorted.
+    #[serde(skip_serializing_if = "is_empty", deserialize_with = "or_null")]
+    pub env: Vec<String>,
+    #[serde(skip_serializing_if = "is_empty", deserialize_with = "or_null")]
+    pub entrypoint: Vec<String>,
+    #[serde(skip_serializing_if = "is_empty", deserialize_with = "or_null")]
+    pub cmd: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "or_null"
+    )]
+    pub labels: BTreeMap<String, String>,
+}
+
+fn is_empty(list: &[String]) -> bool {
+    list.is_empty()
+}
+
+/// Writers in Go put `null` where they have an empty list or map.
+fn or_null<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// What the layers unpack to, from the lowest. Source: OCI image-spec, config.md, `rootfs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootFs {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub diff_ids: Vec<Digest>,
+}
+
+/// Where a layer comes from. Source: OCI image-spec, config.md, `history`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+}
+
+impl Execution {
+    /// Checks what an engine would only stumble over when it starts the container.
+    pub fn check(&self) -> Result<()> {
+        let fault = |what: &str, reason| {
+            Err(Error::Config {
+                what: what.to_owned(),
+                reason,
+            })
+        };
+        for variable in &self.env {
+            if !variable.contains('=') || variable.starts_with('=') {
+                return fault(variable, "is not NAME=value");
+            }
+        }
+        if let Some(directory) = &self.working_dir {
+            if !directory.starts_with('/') {
+                return fault(directory, "the working directory must be an absolute path");
+            }
+        }
+        let words = self.env.iter().chain(&self.entrypoint).chain(&self.cmd);
+        for word in words.chain(&self.user).chain(&self.working_dir) {
+            if word.contains('\0') {
+                return fault(word, "no process can be given a zero byte");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ImageConfig {
+    /// The config of an image with these layers, from the lowest.
+    pub fn new(
+        platform: Platform,
+        config: Execution,
+        created: Timestamp,
+        layers: &[Layer],
+    ) -> Result<ImageConfig> {
+        config.check()?;
+        let created = created.to_string();
+        let history = |layer: &Layer| History {
+            created: Some(created.clone()),
+            created_by: Some(origin(layer)),
+        };
+        Ok(ImageConfig {
+            platform,
+            config,
+            rootfs: RootFs {
+                kind: "layers".to_owned(),
+                diff_ids: layers.iter().map(|layer| layer.diff_id).collect(),
+            },
+            history: layers.iter().map(history).collect(),
+            created: Some(created),
+        })
+    }
+}
+
+fn origin(layer: &Layer) -> String {
+    let paths: Vec<&str> = layer.paths.iter().map(|path| path.as_str()).collect();
+    match paths[..] {
+        [] => "slipway-pack: files at /".to_owned(),
+        _ => format!("slipway-pack: {}", paths.join(" ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(execution: Execution) -> Result<ImageConfig> {
+        let platform = "linux/arm64".parse().unwrap();
+        ImageConfig::new(platform, execution, Timestamp::default(), &[])
+    }
+
+    #[test]
+    fn the_smallest_config_has_only_what_the_specification_requires() {
+        let json = serde_json::to_string(&config(Execution::default()).unwrap()).unwrap();
+        assert_eq!(
+            json,
+            r#"{"created":"1970-01-01T00:00:01Z","architecture":"arm64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#
+        );
+    }
+
+    #[test]
+    fn a_config_of_another_writer_is_read() {
+        let json = r#"{"author":"x","created":"2024-01-01T00:00:00.5+02:00","architecture":"amd64",
+            "os":"linux","config":{"Env":["PATH=/bin"],"Cmd":null,"Labels":null,"ExposedPorts":{"80/tcp":{}}},
+            "rootfs":{"type":"layers","diff_ids":[]},"history":[{"created_by":"x","empty_layer":true}]}"#;
+        let config: ImageConfig = serde_json::from_str(json).unwrap();
+        assert_eq!(config.platform, "linux/amd64".parse().unwrap());
+        assert_eq!(config.config.env, ["PATH=/bin"]);
+    }
+
+    #[test]
+    fn what_could_never_start_is_refused() {
+        let env = |variable: &str| Execution {
+            env: vec![variable.to_owned()],
+            ..Execution::default()
+        };
+        let workdir = Execution {
+            working_dir: Some("srv".to_owned()),
+            ..Execution::default()
+        };
+        for execution in [env("A"), env("=b"), env("A=\0"), workdir] {
+            assert!(config(execution).is_err());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! One error type for the crate, because its callers do one thing with an error: print it. So
+//! each message is one line that names the thing, the cause and, where there is one, the next
+//! step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Digest, MediaType, Platform, StorePath};
+
+/// What every fallible function of this crate gives.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a layer, an image or a layout could not be made or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused; `action` is the verb, such as "read".
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+
+    #[error("{} exists already; remove it or choose another name", .0.display())]
+    Exists(PathBuf),
+
+    #[error("digest {0:?} is not sha256: and 64 lower-case hex digits")]
+    Digest(String),
+
+    #[error("platform {0:?} is not os/architecture or os/architecture/variant, as linux/arm64")]
+    Platform(String),
+
+    #[error("{path:?} is not a store path: {reason}")]
+    StorePath { path: String, reason: &'static str },
+
+    #[error("compression {0:?} is not known; choose zstd or gzip")]
+    Compression(String),
+
+    #[error("{method} has no level {level}; choose one from {lowest} to {highest}")]
+    Level {
+        method: &'static str,
+        level: i32,
+        lowest: i32,
+        highest: i32,
+    },
+
+    #[error("reference graph, line {line}: {reason}")]
+    Graph { line: usize, reason: String },
+
+    #[error("reference graph: {0} refers to {1}, which the graph does not list")]
+    GraphLacks(StorePath, StorePath),
+
+    #[error("reference graph: the references of {0} lead back to it")]
+    GraphCycle(StorePath),
+
+    #[error("{} is a {kind}, which a layer cannot hold; remove it from the tree", path.display())]
+    SpecialFile { path: PathBuf, kind: &'static str },
+
+    #[error("{} changed its size while it was read; pack it when nothing writes to it", .0.display())]
+    Changed(PathBuf),
+
+    #[error("{} is not a directory, so it cannot be laid at /", .0.display())]
+    NotADirectory(PathBuf),
+
+    #[error("layers {first} and {second} both hold {path}; leave one of them out")]
+    LayersOverlap {
+        first: Digest,
+        second: Digest,
+        path: StorePath,
+    },
+
+    #[error(
+        "{ready} ready-made layers leave no room for {paths} more store paths \
+         under a limit of {limit} layers; raise the limit"
+    )]
+    TooManyLayers {
+        ready: usize,
+        paths: usize,
+        limit: usize,
+    },
+
+    #[error(
+        "layer {digest} is {found}, the image wants {wanted}; make the layer anew with that compression"
+    )]
+    LayerFormat {
+        digest: Digest,
+        found: MediaType,
+        wanted: MediaType,
+    },
+
+    #[error("{what}: {reason}")]
+    Config { what: String, reason: &'static str },
+
+    #[error("{what} is not what it should be: {source}")]
+    Json {
+        what: String,
+        source: serde_json::Error,
+    },
+
+    #[error("{} is not an OCI image layout: {reason}", dir.display())]
+    NotALayout { dir: PathBuf, reason: String },
+
+    #[error(
+        "blob {digest} has {found} bytes, its descriptor says {expected}; it was cut off or altered, make it anew"
+    )]
+    BlobSize {
+        digest: Digest,
+        expected: u64,
+        found: u64,
+    },
+
+    #[error("blob {expected} has the digest {found}; it was altered, make it anew")]
+    BlobDigest { expected: Digest, found: Digest },
+
+    #[error("{what} claims {size} bytes, more than the {limit} that are sane for it")]
+    TooLarge { what: String, size: u64, limit: u64 },
+
+    #[error("{} holds more than {limit} {what}, which no sane image does", dir.display())]
+    TooMany {
+        dir: PathBuf,
+        what: &'static str,
+        limit: usize,
+    },
+
+    #[error("{what} has the media type {found}, which is not an OCI {wanted}")]
+    WrongMediaType {
+        what: String,
+        found: MediaType,
+        wanted: &'static str,
+    },
+
+    #[error("{} has no image for {wanted}; it has {has}", dir.display())]
+    NoPlatform {
+        dir: PathBuf,
+        wanted: Box<Platform>,
+        has: String,
+    },
+
+    #[error("{platform} is in {} and again in {}; name each platform once", first.display(), second.display())]
+    PlatformTwice {
+        platform: Box<Platform>,
+        first: PathBuf,
+        second: PathBuf,
+    },
+
+    #[error("image {image}: {reason}")]
+    Inconsistent { image: Digest, reason: String },
+
+    #[error("layer {layer} unpacks to {found}, the config says {expected}; the image was altered")]
+    DiffId {
+        layer: Digest,
+        expected: Digest,
+        found: Digest,
+    },
+
+    #[error("layer {layer}: entry {entry:?} {reason}; refused")]
+    Entry {
+        layer: Digest,
+        entry: String,
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    /// For `map_err`: an operating system error with what was being done to which file.
+    pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+        move |source| Error::Io {
+            action,
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! One name for an image on every platform: the index.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Descriptor, MediaType};
+
+/// Names one manifest a platform; or, as `index.json`, what a layout holds.
+///
+/// Source: OCI image-spec, image-index.md, "Image Index Property Descriptions".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    pub schema_version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<MediaType>,
+    pub manifests: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Index {
+    pub fn new(manifests: Vec<Descriptor>) -> Index {
+        Index {
+            schema_version: 2,
+            media_type: Some(MediaType::Index),
+            manifests,
+            annotations: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! An OCI image layout is a directory that holds images: what `nix build` gives, and what every
+//! other tool can read. A layout may come from anywhere, so nothing in it is believed: each
+//! blob is checked for its size and digest when it is read.
+//!
+//! Source: OCI image-spec, image-layout.md.
+
+mod merge;
+mod write;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::digest::Hashing;
+use crate::{Descriptor, Document, Error, Image, Index, MediaType, Platform, Result};
+
+pub use merge::merge;
+pub use write::LayoutWriter;
+
+/// The layout version that the specification defines: image-layout.md, "oci-layout file".
+const VERSION: &str = "1.0.0";
+
+/// JSON documents above this size are refused: registries refuse them as well (OCI
+/// distribution-spec, "Pushing Manifests").
+const DOCUMENT_LIMIT: u64 = 4 << 20;
+/// An index may name indexes; nobody nests them deeper than this.
+const DEPTH_LIMIT: usize = 4;
+const MANIFEST_LIMIT: usize = 256;
+const LAYER_LIMIT: usize = 512;
+
+/// A layout on disk.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    directory: PathBuf,
+    index: Index,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Mark {
+    image_layout_version: String,
+}
+
+impl Layout {
+    /// Reads `oci-layout` and `index.json`; everything else is read when it is asked for.
+    pub fn open(directory: &Path) -> Result<Layout> {
+        let not = |reason: String| Error::NotALayout {
+            dir: directory.to_path_buf(),
+            reason,
+        };
+        let file = |name: &str| {
+            let path = directory.join(name);
+            let mut bytes = Vec::new();
+            let read = File::open(&path)
+                .and_then(|file| file.take(DOCUMENT_LIMIT + 1).read_to_end(&mut bytes));
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(not(format!("it has no {name}")));
+                }
+                Err(error) => return Err(Error::io("read", &path)(error)),
+                Ok(_) => check_document_size(&path.display().to_string(), bytes.len() as u64)?,
+            }
+            Ok((path, bytes))
+        };
+
+        let (path, bytes) = file("oci-layout")?;
+        let mark: Mark = parse(&path, &bytes)?;
+        if mark.image_layout_version != VERSION {
+            let version = mark.image_layout_version;
+            return Err(not(format!("its version is {version:?}, not {VERSION}")));
+        }
+        let (path, bytes) = file("index.json")?;
+        Ok(Layout {
+            index: parse(&path, &bytes)?,
+            directory: directory.to_path_buf(),
+        })
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What `index.json` holds.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Every image, also those in indexes that the index names, in the order they are named.
+    pub fn images(&self) -> Result<Vec<Image>> {
+        let mut images = Vec::new();
+        let mut seen = 0;
+        let mut pending: Vec<_> = named_by(&self.index, 0);
+        while let Some((descriptor, depth)) = pending.pop() {
+            // Counted here, so that indexes without images cannot multiply either.
+            seen += 1;
+            if seen > MANIFEST_LIMIT {
+                return Err(self.too_many("manifests", MANIFEST_LIMIT));
+            }
+            match &descriptor.media_type {
+                MediaType::Manifest => images.push(self.read_image(&descriptor)?),
+                MediaType::Index if depth < DEPTH_LIMIT => {
+                    let inner: Document<Index> = self.document(&descriptor)?;
+                    pending.extend(named_by(inner.value(), depth + 1));
+                }
+                MediaType::Index => {
+                    return Err(self.too_many("indexes within each other", DEPTH_LIMIT));
+                }
+                other => {
+                    return Err(Error::WrongMediaType {
+                        what: format!("blob {}", descriptor.digest),
+                        found: other.clone(),
+                        wanted: "image manifest or index",
+                    });
+                }
+            }
+        }
+        Ok(images)
+    }
+
+    /// The first image for `platform`.
+    pub fn image(&self, platform: &Platform) -> Result<Image> {
+        let images = self.images()?;
+        let has: Vec<String> = images.iter().map(|it| it.platform().to_string()).collect();
+        images
+            .into_iter()
+            .find(|image| image.platform().serves(platform))
+            .ok_or_else(|| Error::NoPlatform {
+                dir: self.directory.clone(),
+                wanted: Box::new(platform.clone()),
+                has: match has[..] {
+                    [] => "none at all".to_owned(),
+                    _ => has.join(", "),
+                },
+            })
+    }
+
+    /// Reads every blob of every image, and checks it.
+    pub fn verify(&self) -> Result<()> {
+        for image in self.images()? {
+            for (layer, _) in image.layers() {
+                self.copy_blob(layer, &mut io::sink())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of a blob, which need not exist.
+    pub fn blob_path(&self, blob: &Descriptor) -> PathBuf {
+        let mut path = self.directory.join("blobs").join("sha256");
+        path.push(blob.digest.hex());
+        path
+    }
+
+    /// Copies a blob to `to`. On an error, what `to` got is worthless.
+    pub fn copy_blob(&self, blob: &Descriptor, to: &mut impl Write) -> Result<()> {
+        let path = self.blob_path(blob);
+        let file = File::open(&path).map_err(Error::io("read", &path))?;
+        copy_checked(blob, file, to, &path)
+    }
+
+    fn read_image(&self, descriptor: &Descriptor) -> Result<Image> {
+        let manifest: Document<crate::Manifest> = self.document(descriptor)?;
+        if manifest.value().layers.len() > LAYER_LIMIT {
+            return Err(self.too_many("layers in an image", LAYER_LIMIT));
+        }
+        let config = &manifest.value().config;
+        if config.media_type != MediaType::Config {
+            return Err(Error::WrongMediaType {
+                what: format!("blob {}", config.digest),
+                found: config.media_type.clone(),
+                wanted: "image config",
+            });
+        }
+        let config = self.document(config)?;
+        Image::from_documents(manifest, config)
+    }
+
+    fn document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<Document<T>> {
+        check_document_size(&format!("blob {}", descriptor.digest), descriptor.size)?;
+        let mut bytes = Vec::new();
+        self.copy_blob(descriptor, &mut bytes)?;
+        Document::parse(descriptor.clone(), bytes)
+    }
+
+    fn too_many(&self, what: &'static str, limit: usize) -> Error {
+        Error::TooMany {
+            dir: self.directory.clone(),
+            what,
+            limit,
+        }
+    }
+}
+
+/// What an index at `depth` names, the first on top of the stack.
+fn named_by(index: &Index, depth: usize) -> Vec<(Descriptor, usize)> {
+    let named = index.manifests.iter().rev();
+    named.map(|it| (it.clone(), depth)).collect()
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|source| Error::Json {
+        what: path.display().to_string(),
+        source,
+    })
+}
+
+fn check_document_size(what: &str, size: u64) -> Result<()> {
+    if size <= DOCUMENT_LIMIT {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        what: what.to_owned(),
+        size,
+        limit: DOCUMENT_LIMIT,
+    })
+}
+
+/// Copies the blob that `file` at `path` holds, and checks it against its descriptor; a file of
+/// the wrong length is not even begun.
+fn copy_checked(blob: &Descriptor, file: File, to: &mut impl Write, path: &Path) -> Result<()> {
+    let check_size = |found| match found == blob.size {
+        true => Ok(()),
+        false => Err(Error::BlobSize {
+            digest: blob.digest,
+            expected: blob.size,
+            found,
+        }),
+    };
+    let metadata = file.metadata().map_err(Error::io("read", path))?;
+    check_size(metadata.len())?;
+    let mut to = Hashing::new(to);
+    // The limit is for a file that grows under our hands.
+    io::copy(&mut file.take(blob.size + 1), &mut to).map_err(Error::io("copy", path))?;
+    let (_, found, size) = to.finish();
+    check_size(size)?;
+    match found == blob.digest {
+        true => Ok(()),
+        false => Err(Error::BlobDigest {
+            expected: blob.digest,
+            found,
+        }),
+    }
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(Error::io("write", path))
+}

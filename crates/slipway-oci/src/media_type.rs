@@ -1,0 +1,92 @@
+//! Readers decide by media type how to treat a blob, so the handful that Slipway treats are
+//! named here once.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a blob is. Source: OCI image-spec, media-types.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum MediaType {
+    Index,
+    Manifest,
+    Config,
+    LayerTar,
+    LayerGzip,
+    LayerZstd,
+    /// Any other, kept as found.
+    Other(String),
+}
+
+const NAMES: [(MediaType, &str); 6] = [
+    (MediaType::Index, "application/vnd.oci.image.index.v1+json"),
+    (
+        MediaType::Manifest,
+        "application/vnd.oci.image.manifest.v1+json",
+    ),
+    (
+        MediaType::Config,
+        "application/vnd.oci.image.config.v1+json",
+    ),
+    (
+        MediaType::LayerTar,
+        "application/vnd.oci.image.layer.v1.tar",
+    ),
+    (
+        MediaType::LayerGzip,
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+    ),
+    (
+        MediaType::LayerZstd,
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+    ),
+];
+
+impl MediaType {
+    pub fn as_str(&self) -> &str {
+        match self {
+            MediaType::Other(name) => name,
+            known => NAMES
+                .iter()
+                .find(|(kind, _)| kind == known)
+                .map_or("", |(_, name)| name),
+        }
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<String> for MediaType {
+    fn from(text: String) -> MediaType {
+        NAMES
+            .into_iter()
+            .find(|(_, name)| *name == text)
+            .map_or(MediaType::Other(text), |(kind, _)| kind)
+    }
+}
+
+impl From<MediaType> for String {
+    fn from(kind: MediaType) -> String {
+        kind.as_str().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_as_it_is_written() {
+        for (kind, name) in NAMES {
+            assert_eq!(MediaType::from(name.to_owned()), kind);
+            assert_eq!(kind.as_str(), name);
+        }
+        let other = "application/vnd.example".to_owned();
+        assert_eq!(String::from(MediaType::from(other.clone())), other);
+    }
+}

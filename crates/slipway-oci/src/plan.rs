@@ -1,0 +1,190 @@
+//! A layer for each store path shares the most, but engines limit how many an image may have.
+//! The plan keeps apart what others are likely to share and lets the rest, next to the
+//! program, go together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Closure, Digest, Error, Layer, Result, StorePath};
+
+/// The usual limit: engines stop at about 127, and some of those are for who builds on top.
+pub const MAX_LAYERS: usize = 100;
+
+/// One layer of an image to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Planned {
+    /// The ready-made layer with this place in the list that was given.
+    Ready(usize),
+    /// A layer that is still to be packed from these paths.
+    Pack(Vec<StorePath>),
+}
+
+/// Divides `closure` into at most `limit` layers.
+///
+/// Ready-made root layers come first, as given. A ready-made layer of store paths is used if and
+/// only if all its paths are in the closure; it stands where the last of them does. The other paths get
+/// a layer each, dependencies first, and those for which the limit leaves no room share the last.
+pub fn plan(closure: &Closure, ready: &[Layer], limit: usize) -> Result<Vec<Planned>> {
+    let order: BTreeMap<&StorePath, usize> = closure
+        .paths()
+        .enumerate()
+        .map(|(position, path)| (path, position))
+        .collect();
+
+    let mut roots = Vec::new();
+    let mut placed = Vec::new();
+    let mut used: BTreeSet<Digest> = BTreeSet::new();
+    let mut covered: BTreeMap<&StorePath, Digest> = BTreeMap::new();
+    for (number, layer) in ready.iter().enumerate() {
+        let positions: Option<Vec<usize>> = layer
+            .paths
+            .iter()
+            .map(|path| order.get(path).copied())
+            .collect();
+        let Some(positions) = positions else { continue };
+        if !used.insert(layer.diff_id) {
+            continue;
+        }
+        for path in &layer.paths {
+            if let Some(first) = covered.insert(path, layer.digest) {
+                return Err(Error::LayersOverlap {
+                    first,
+                    second: layer.digest,
+                    path: path.clone(),
+                });
+            }
+        }
+        match positions.into_iter().max() {
+            None => roots.push(Planned::Ready(number)),
+            Some(position) => placed.push((position, Planned::Ready(number))),
+        }
+    }
+
+    let mut single: Vec<(usize, &StorePath)> = closure
+        .paths()
+        .enumerate()
+        .filter(|(_, path)| !covered.contains_key(path))
+        .collect();
+    let ready = roots.len() + placed.len();
+    let room = limit.saturating_sub(ready);
+    if ready > limit || (room == 0 && !single.is_empty()) {
+        return Err(Error::TooManyLayers {
+            ready,
+            paths: single.len(),
+            limit,
+        });
+    }
+    let shared = match single.len() > room {
+        true => single.split_off(room - 1),
+        false => Vec::new(),
+    };
+    let alone = single
+        .into_iter()
+        .map(|(position, path)| (position, Planned::Pack(vec![path.clone()])));
+    placed.extend(alone);
+    placed.sort_by_key(|(position, _)| *position);
+
+    let mut layers = roots;
+    layers.extend(placed.into_iter().map(|(_, layer)| layer));
+    if !shared.is_empty() {
+        let paths = shared.into_iter().map(|(_, path)| path.clone()).collect();
+        layers.push(Planned::Pack(paths));
+    }
+    Ok(layers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MediaType;
+
+    fn path(name: &str) -> StorePath {
+        format!("/nix/store/{}-{name}", "0".repeat(32))
+            .parse()
+            .unwrap()
+    }
+
+    /// A chain: each path refers to the one before it.
+    fn chain(names: &[&str]) -> Closure {
+        let mut graph = String::new();
+        let mut before: Option<StorePath> = None;
+        for name in names {
+            graph += &match &before {
+                None => format!("{}\n\n0\n", path(name)),
+                Some(before) => format!("{}\n\n1\n{before}\n", path(name)),
+            };
+            before = Some(path(name));
+        }
+        Closure::parse(&graph).unwrap()
+    }
+
+    fn layer(names: &[&str]) -> Layer {
+        let digest = Digest::of(names.concat().as_bytes());
+        Layer {
+            media_type: MediaType::LayerZstd,
+            digest,
+            size: 1,
+            diff_id: digest,
+            uncompressed_size: 1,
+            paths: names.iter().map(|name| path(name)).collect(),
+        }
+    }
+
+    fn pack(names: &[&str]) -> Planned {
+        Planned::Pack(names.iter().map(|name| path(name)).collect())
+    }
+
+    #[test]
+    fn each_path_has_its_layer_when_there_is_room() {
+        let planned = plan(&chain(&["libc", "ssl", "app"]), &[], 3).unwrap();
+        assert_eq!(planned, [pack(&["libc"]), pack(&["ssl"]), pack(&["app"])]);
+    }
+
+    #[test]
+    fn what_is_nearest_to_the_program_shares_the_last_layer() {
+        let planned = plan(&chain(&["libc", "ssl", "kafka", "app"]), &[], 2).unwrap();
+        assert_eq!(planned, [pack(&["libc"]), pack(&["ssl", "kafka", "app"])]);
+    }
+
+    #[test]
+    fn a_ready_layer_is_used_only_if_the_closure_holds_all_of_it() {
+        let ready = [
+            layer(&["ssl", "other"]),
+            layer(&["ssl", "libc"]),
+            layer(&[]),
+        ];
+        let planned = plan(&chain(&["libc", "ssl", "app"]), &ready, 9).unwrap();
+        assert_eq!(
+            planned,
+            [Planned::Ready(2), Planned::Ready(1), pack(&["app"])]
+        );
+    }
+
+    #[test]
+    fn ready_layers_count_and_one_given_twice_is_used_once() {
+        let ready = [layer(&[]), layer(&["ssl"]), layer(&["ssl"])];
+        let planned = plan(&chain(&["libc", "ssl", "kafka", "app"]), &ready, 3).unwrap();
+        assert_eq!(
+            planned,
+            [
+                Planned::Ready(0),
+                Planned::Ready(1),
+                pack(&["libc", "kafka", "app"])
+            ]
+        );
+    }
+
+    #[test]
+    fn two_ready_layers_with_one_path_are_refused() {
+        let ready = [layer(&["libc"]), layer(&["libc", "ssl"])];
+        let error = plan(&chain(&["libc", "ssl"]), &ready, 9).unwrap_err();
+        assert!(matches!(error, Error::LayersOverlap { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_limit_without_room_is_refused() {
+        let closure = chain(&["libc", "app"]);
+        assert!(plan(&closure, &[], 0).is_err());
+        assert!(plan(&closure, &[layer(&[])], 1).is_err());
+        assert!(plan(&closure, &[layer(&["libc", "app"])], 1).is_ok());
+    }
+}

@@ -1,0 +1,67 @@
+//! An image that records when it was built is another image on every build, so the time in a
+//! config is given, never asked of the clock.
+
+use std::fmt;
+
+/// A moment in whole seconds since 1970-01-01T00:00:00Z, printed as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp(u32);
+
+impl Timestamp {
+    /// `seconds` since the epoch, as in `SOURCE_DATE_EPOCH`.
+    pub const fn from_unix_seconds(seconds: u32) -> Timestamp {
+        Timestamp(seconds)
+    }
+}
+
+/// One second after the epoch, the time that every file in a Nix store has.
+impl Default for Timestamp {
+    fn default() -> Timestamp {
+        Timestamp(1)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
+        // Years are counted from March, so that the leap day is a year's last. The day
+        // 1970-01-01 is the 719468th after 0000-03-01; 146097 days are 400 years.
+        let day = days + 719_468;
+        let (era, day) = (day / 146_097, day % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (month, next) = if month < 10 {
+            (month + 3, 0)
+        } else {
+            (month - 9, 1)
+        };
+        write!(
+            f,
+            "{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+            era * 400 + year + next,
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_prints_as_rfc_3339() {
+        for (seconds, text) in [
+            (1, "1970-01-01T00:00:01Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (u32::MAX, "2106-02-07T06:28:15Z"),
+        ] {
+            assert_eq!(Timestamp::from_unix_seconds(seconds).to_string(), text);
+        }
+    }
+}

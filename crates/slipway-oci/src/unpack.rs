@@ -1,0 +1,265 @@
+//! To see what an image really holds, it is unpacked; and an image may come from anyone. A layer
+//! is a list of names to write to, so each name is walked by hand here, inside the new directory,
+//! and nothing is left to what the kernel makes of `..` and links.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
+
+use tar::EntryType;
+
+use crate::compression::decoder;
+use crate::digest::Hashing;
+use crate::staging::Staging;
+use crate::{Descriptor, Digest, Error, Image, Layout, Result};
+
+/// Links that one name may lead through, as in the kernel.
+const LINK_LIMIT: usize = 40;
+
+/// Lays the layers of `image`, found in `layout`, over each other in the new directory
+/// `destination`.
+///
+/// Modes are kept, except that the owner may write (so that the tree can be removed again) and
+/// that set-user-ID and set-group-ID are dropped; owners and times are not kept. Links are
+/// followed as a container would, with `destination` as `/`; a name that leads out of it is an
+/// error, and so is a device. On an error nothing is left at `destination`.
+///
+/// Source: OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts".
+pub fn unpack(layout: &Layout, image: &Image, destination: &Path) -> Result<()> {
+    let staging = Staging::beside(destination)?;
+    for (blob, diff_id) in image.layers() {
+        // Before a decoder or a tar reader sees a byte of it, the blob is known to be the one
+        // that the manifest names.
+        layout.copy_blob(blob, &mut io::sink())?;
+        let mut layer = LayerUnpacker {
+            root: staging.path(),
+            blob: blob.digest,
+            written: HashSet::new(),
+        };
+        layer.run(&layout.blob_path(blob), blob, diff_id)?;
+    }
+    staging.finish()
+}
+
+struct LayerUnpacker<'a> {
+    root: &'a Path,
+    blob: Digest,
+    /// What this layer wrote: its whiteouts are for the layers below it only.
+    written: HashSet<PathBuf>,
+}
+
+impl LayerUnpacker<'_> {
+    fn run(&mut self, path: &Path, blob: &Descriptor, diff_id: Digest) -> Result<()> {
+        let read = || Error::io("unpack", path);
+        let file = File::open(path).map_err(read())?;
+        let tar = decoder(&blob.media_type, file)
+            .ok_or_else(|| Error::WrongMediaType {
+                what: format!("blob {}", blob.digest),
+                found: blob.media_type.clone(),
+                wanted: "layer",
+            })?
+            .map_err(read())?;
+        let mut archive = tar::Archive::new(Hashing::new(tar));
+        for entry in archive.entries().map_err(read())? {
+            self.entry(&mut entry.map_err(read())?, path)?;
+        }
+        // What follows the end mark belongs to the digest too.
+        let mut rest = archive.into_inner();
+        io::copy(&mut rest, &mut io::sink()).map_err(read())?;
+        let (_, found, _) = rest.finish();
+        match found == diff_id {
+            true => Ok(()),
+            false => Err(Error::DiffId {
+                layer: blob.digest,
+                expected: diff_id,
+                found,
+            }),
+        }
+    }
+
+    fn entry<R: Read>(&mut self, entry: &mut tar::Entry<R>, blob: &Path) -> Result<()> {
+        let kind = entry.header().entry_type();
+        if kind == EntryType::XGlobalHeader {
+            return Ok(());
+        }
+        let name = OsStr::from_bytes(&entry.path_bytes()).to_os_string();
+        let layer = self.blob;
+        let refuse = |reason| Error::Entry {
+            layer,
+            entry: name.to_string_lossy().into_owned(),
+            reason,
+        };
+        let mut parents = parts(&name).map_err(refuse)?;
+        let Some(last) = parents.pop() else {
+            // The root itself, `./`: it is here already.
+            return Ok(());
+        };
+        let directory = self.resolve(parents).map_err(refuse)?;
+        self.make_directories(&directory)?;
+
+        if let Some(hidden) = last.as_bytes().strip_prefix(b".wh.") {
+            return match hidden {
+                b".wh..opq" => self.hide_children(&directory),
+                b"" | b"." | b".." => Err(refuse("is a whiteout of no file")),
+                _ => self.hide(&directory.join(OsStr::from_bytes(hidden))),
+            };
+        }
+
+        let path = directory.join(last);
+        let mode = entry.header().mode().map_err(Error::io("unpack", blob))?;
+        match kind {
+            EntryType::Directory => {
+                if !is_directory(&path) {
+                    remove(&path)?;
+                    fs::create_dir(&path).map_err(Error::io("create", &path))?;
+                }
+                set_mode(&path, mode & 0o1777 | 0o700)?;
+            }
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                remove(&path)?;
+                let mut file = OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(&path)
+                    .map_err(Error::io("create", &path))?;
+                io::copy(entry, &mut file).map_err(Error::io("write", &path))?;
+                set_mode(&path, mode & 0o1777 | 0o200)?;
+            }
+            EntryType::Symlink => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                remove(&path)?;
+                symlink(OsStr::from_bytes(&target), &path).map_err(Error::io("create", &path))?;
+            }
+            EntryType::Link => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                let mut parents = parts(OsStr::from_bytes(&target)).map_err(refuse)?;
+                let last = parents
+                    .pop()
+                    .ok_or_else(|| refuse("is a hard link to the root"))?;
+                let target = self.resolve(parents).map_err(refuse)?.join(last);
+                if target != path {
+                    if !fs::symlink_metadata(&target).is_ok_and(|target| !target.is_dir()) {
+                        return Err(refuse("is a hard link to no file"));
+                    }
+                    remove(&path)?;
+                    fs::hard_link(&target, &path).map_err(Error::io("create", &path))?;
+                }
+            }
+            _ => return Err(refuse("is neither file, directory nor link")),
+        }
+        self.written.insert(path);
+        Ok(())
+    }
+
+    /// The directory below the root that `parts` name, through links as in a container. What
+    /// does not exist yet is taken as a directory.
+    fn resolve(&self, parts: Vec<OsString>) -> std::result::Result<PathBuf, &'static str> {
+        let mut path = self.root.to_path_buf();
+        let mut depth = 0;
+        let mut links = 0;
+        let mut pending: Vec<OsString> = parts.into_iter().rev().collect();
+        while let Some(part) = pending.pop() {
+            if part == ".." {
+                if depth == 0 {
+                    return Err("leads out of the image through a link");
+                }
+                path.pop();
+                depth -= 1;
+                continue;
+            }
+            path.push(&part);
+            depth += 1;
+            let Ok(target) = fs::read_link(&path) else {
+                continue;
+            };
+            links += 1;
+            if links > LINK_LIMIT {
+                return Err("leads through too many links");
+            }
+            path.pop();
+            depth -= 1;
+            if target.is_absolute() {
+                path = self.root.to_path_buf();
+                depth = 0;
+            }
+            for component in target.components().rev() {
+                match component {
+                    Component::Normal(part) => pending.push(part.to_os_string()),
+                    Component::ParentDir => pending.push("..".into()),
+                    Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+                }
+            }
+        }
+        Ok(path)
+    }
+
+    /// Makes `directory` and what lies between it and the root, where a layer does not list them.
+    fn make_directories(&mut self, directory: &Path) -> Result<()> {
+        let mut path = self.root.to_path_buf();
+        let below = directory.strip_prefix(self.root).unwrap_or(Path::new(""));
+        for part in below {
+            path.push(part);
+            if !is_directory(&path) {
+                remove(&path)?;
+                fs::create_dir(&path).map_err(Error::io("create", &path))?;
+                set_mode(&path, 0o755)?;
+            }
+            self.written.insert(path.clone());
+        }
+        Ok(())
+    }
+
+    /// Removes what lower layers have at `path`, and leaves what this one has.
+    fn hide(&self, path: &Path) -> Result<()> {
+        match self.written.contains(path) {
+            false => remove(path),
+            true if is_directory(path) => self.hide_children(path),
+            true => Ok(()),
+        }
+    }
+
+    fn hide_children(&self, directory: &Path) -> Result<()> {
+        for child in crate::tree::children(directory)? {
+            self.hide(&directory.join(OsStr::from_bytes(&child)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The parts of a name in a tar, which must be relative and go down only.
+fn parts(name: &OsStr) -> std::result::Result<Vec<OsString>, &'static str> {
+    let mut parts = Vec::new();
+    for component in Path::new(name).components() {
+        match component {
+            Component::Normal(part) => parts.push(part.to_os_string()),
+            Component::CurDir => {}
+            Component::ParentDir => return Err("has .. in its name"),
+            Component::RootDir | Component::Prefix(_) => return Err("has an absolute name"),
+        }
+    }
+    Ok(parts)
+}
+
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Removes whatever is at `path`, if anything; a link, not what it points to.
+fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    removed.map_err(Error::io("remove", path))
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(Error::io("write", path))
+}

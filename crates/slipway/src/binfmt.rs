@@ -1,0 +1,108 @@
+//! Whether this machine can run a program that was made for another one: the kernel passes it to an
+//! emulator that is registered for what the file begins with (Linux,
+//! Documentation/admin-guide/binfmt-misc.rst).
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+const REGISTERED: &str = "/proc/sys/fs/binfmt_misc";
+
+/// Where an ELF header says which machine the file is for: `e_machine`, two bytes (ELF
+/// specification, figure 1-3).
+const ELF_MACHINE: std::ops::Range<usize> = 18..20;
+
+/// Whether the program can run here in a root of its own: it is for this machine, or an emulator is
+/// registered that the kernel keeps open (flag `F`), so that it need not be in that root. What is
+/// no ELF file is left to the kernel.
+pub fn can_run(program: &Path) -> io::Result<bool> {
+    let header = header_of(program)?;
+    let own = header_of(Path::new("/proc/self/exe"))?;
+    let machine = |header: &[u8]| header.get(ELF_MACHINE).map(<[u8]>::to_vec);
+    if !header.starts_with(b"\x7fELF") || machine(&header) == machine(&own) {
+        return Ok(true);
+    }
+    let Ok(entries) = fs::read_dir(REGISTERED) else {
+        return Ok(false);
+    };
+    let emulators = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    Ok(emulators
+        .into_iter()
+        .any(|emulator| matches(&emulator, &header)))
+}
+
+fn header_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    File::open(path)?.take(128).read_to_end(&mut header)?;
+    Ok(header)
+}
+
+/// Whether a registered format, as the kernel shows it, is that of a file beginning with `header`.
+fn matches(emulator: &str, header: &[u8]) -> bool {
+    let field = |name: &str| {
+        emulator
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    let Some(magic) = field("magic ").and_then(from_hex) else {
+        return false;
+    };
+    let mask = field("mask ")
+        .and_then(from_hex)
+        .unwrap_or_else(|| vec![0xff; magic.len()]);
+    let offset: usize = field("offset ")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let Some(start) = header.get(offset..offset + magic.len()) else {
+        return false;
+    };
+    emulator.starts_with("enabled\n")
+        && field("flags:").is_some_and(|flags| flags.contains('F'))
+        && start
+            .iter()
+            .zip(&mask)
+            .zip(&magic)
+            .all(|((byte, mask), magic)| byte & mask == magic & mask)
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARM64: &str = "enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: POCF\noffset 0\n\
+                         magic 7f454c460201010000000000000000000200b700\nmask ffffffffffffff00fffffffffffffffffeffffff\n";
+
+    fn elf(machine: u8) -> Vec<u8> {
+        let mut header = b"\x7fELF\x02\x01\x01".to_vec();
+        header.resize(20, 0);
+        header[16] = 3;
+        header[18] = machine;
+        header
+    }
+
+    #[test]
+    fn an_emulator_is_known_by_the_start_of_its_files() {
+        assert!(matches(ARM64, &elf(0xb7)));
+        assert!(!matches(ARM64, &elf(0xf3)));
+        assert!(!matches(ARM64, b"\x7fELF"));
+    }
+
+    #[test]
+    fn an_emulator_counts_when_it_is_enabled_and_kept_open() {
+        assert!(!matches(&ARM64.replace("enabled", "disabled"), &elf(0xb7)));
+        assert!(!matches(&ARM64.replace("POCF", "POC"), &elf(0xb7)));
+    }
+
+    #[test]
+    fn what_is_for_this_machine_can_run_here() {
+        assert!(can_run(Path::new("/proc/self/exe")).unwrap());
+    }
+}

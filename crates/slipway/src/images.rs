@@ -1,0 +1,44 @@
+//! What was built, as rows of a table.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use slipway_oci::{Layout, MediaType};
+
+/// An image or an index.
+pub struct Row {
+    /// `linux/arm64`, or `index`.
+    pub platform: String,
+    pub digest: String,
+    /// Bytes of the compressed layers; a layer that several images share counts once.
+    pub size: u64,
+    pub layers: usize,
+}
+
+impl Row {
+    /// Reads an image layout.
+    pub fn read(layout: &Path) -> Result<Self> {
+        let layout = Layout::open(layout)?;
+        let images = layout.images()?;
+        let layers: BTreeMap<_, _> = images
+            .iter()
+            .flat_map(|image| image.layers())
+            .map(|(descriptor, _)| (descriptor.digest, descriptor.size))
+            .collect();
+        let manifests = &layout.index().manifests;
+        let (platform, digest) = match (&manifests[..], &images[..]) {
+            ([only], [image]) if only.media_type != MediaType::Index => {
+                (image.platform().to_string(), only.digest.to_string())
+            }
+            ([only], _) => ("index".into(), only.digest.to_string()),
+            _ => ("index".into(), String::from("-")),
+        };
+        Ok(Self {
+            platform,
+            digest,
+            size: layers.values().sum(),
+            layers: layers.len(),
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! The command line of Slipway. It does what a derivation cannot: it makes the lock, fetches seeds,
+//! drives Nix and shows how it goes. What can be a derivation is one, under `nix/`.
+
+mod binfmt;
+mod build;
+mod failure;
+mod images;
+mod lock;
+mod project;
+mod run;
+mod seed;
+mod sources;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds small, reproducible, multi-architecture OCI images with Nix, from Debian packages and
+/// crates.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Work on the project in this directory, or above it
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = ".",
+        hide_default_value = true
+    )]
+    directory: PathBuf,
+
+    /// Print each call of Nix before it is made
+    #[arg(short, long, global = true)]
+    verbose: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Lock(lock::Lock),
+    Seed(seed::Seed),
+    Build(build::Build),
+    Run(run::Run),
+}
+
+fn main() -> ExitCode {
+    let Arguments {
+        directory,
+        verbose,
+        command,
+    } = Arguments::parse();
+    let result = match command {
+        Command::Lock(lock) => lock.run(&directory),
+        Command::Seed(seed) => seed.run(&directory, verbose),
+        Command::Build(build) => build.run(&directory, verbose),
+        Command::Run(run) => run.run(),
+    };
+    result.unwrap_or_else(|e| {
+        eprintln!("error: {}", failure::one_line(&e));
+        ExitCode::FAILURE
+    })
+}

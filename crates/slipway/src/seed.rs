@@ -1,0 +1,349 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use slipway_debian::changes::Change;
+use slipway_debian::config::Config;
+use slipway_debian::fetch::Download;
+use slipway_debian::hash::Sha256;
+use slipway_debian::lock::Lock;
+use slipway_debian::package::PoolPath;
+use slipway_debian::progress::megabytes;
+use slipway_debian::{Error as DebianError, deb};
+use slipway_nix::{Deb, HashMode, Kind, Nix, Plan, Seed as NixSeed, StorePath};
+
+use crate::project::{self, Project};
+use crate::sources::{self, Sources};
+
+/// Put the Debian packages and crates that a build still lacks into the Nix store
+///
+/// They are fetched as this machine is set up to: packages from the mirrors in apt's sources,
+/// crates by cargo.
+#[derive(clap::Args)]
+pub struct Seed {
+    /// What is to be built
+    #[arg(default_value = ".#image")]
+    installables: Vec<String>,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How seeds are fetched.
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Options {
+    /// Fail when a pinned package is gone from the mirrors, in place of pinning its successor
+    #[arg(long)]
+    locked: bool,
+
+    #[command(flatten)]
+    sources: sources::Options,
+}
+
+impl Seed {
+    pub fn run(&self, directory: &Path, verbose: bool) -> Result<ExitCode> {
+        let project = Project::find(directory)?;
+        let nix = Nix::find(&project.root, verbose)?;
+        let start = Instant::now();
+        let (_, seeded) = self.options.seed(&nix, &project, &self.installables)?;
+        match seeded {
+            Seeded { count: 0, .. } => println!("nothing is missing"),
+            seeded => println!("{seeded}, {:.1} s", start.elapsed().as_secs_f64()),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What was put into the store.
+#[derive(Default)]
+pub struct Seeded {
+    pub count: usize,
+    bytes: u64,
+}
+
+impl std::fmt::Display for Seeded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plural = if self.count == 1 { "" } else { "s" };
+        write!(f, "{} seed{plural}, {}", self.count, megabytes(self.bytes))
+    }
+}
+
+impl Options {
+    /// Puts what the installables lack into the store, and gives the plan for their build.
+    pub fn seed(
+        &self,
+        nix: &Nix,
+        project: &Project,
+        installables: &[String],
+    ) -> Result<(Plan, Seeded)> {
+        let mut gone_before = BTreeSet::new();
+        loop {
+            let plan = nix.plan(installables)?;
+            let missing = nix.seeds(&plan.to_build)?;
+            if missing.is_empty() {
+                return Ok((plan, Seeded::default()));
+            }
+            let gone = match Missing::sort(missing)?.fetch(self, nix, project)? {
+                Outcome::Seeded(seeded) => return Ok((plan, seeded)),
+                Outcome::Gone(gone) => gone,
+            };
+            let labels: Vec<String> = gone.values().cloned().collect();
+            let hashes: BTreeSet<Sha256> = gone.into_keys().collect();
+            // What a fresh index lists and no mirror has will not come by resolving once more.
+            if self.locked || !hashes.is_disjoint(&gone_before) {
+                return Err(DebianError::Gone(labels).into());
+            }
+            self.move_pins(project, &labels, &hashes)?;
+            gone_before.extend(hashes);
+        }
+    }
+
+    /// Pins successors of what is gone, and says so.
+    fn move_pins(
+        &self,
+        project: &Project,
+        labels: &[String],
+        gone: &BTreeSet<Sha256>,
+    ) -> Result<()> {
+        eprintln!(
+            "warning: no mirror carries these pinned packages any more: {}",
+            labels.join(", ")
+        );
+        eprintln!(
+            "warning: their successors are pinned in their place (with --locked this is an error):"
+        );
+        let config = Config::read(&project.config())?;
+        let old = Lock::read(&project.lock())?;
+        let sources = self.sources.open(&project::cache()?)?;
+        let new = sources.relock(&config, Some(&old), gone)?;
+        for change in Change::between(Some(&old), &new) {
+            eprintln!("warning: {change}");
+        }
+        new.write(&project.lock())?;
+        eprintln!("warning: slipway.lock has changed; look at it and commit it");
+        Ok(())
+    }
+}
+
+enum Outcome {
+    Seeded(Seeded),
+    /// Packages that no mirror has, by their hash.
+    Gone(BTreeMap<Sha256, String>),
+}
+
+/// A missing Debian package.
+struct MissingDeb {
+    seed: NixSeed,
+    deb: Deb,
+    sha256: Sha256,
+}
+
+/// A missing crate.
+struct MissingCrate {
+    seed: NixSeed,
+    file: String,
+    sha256: Sha256,
+}
+
+/// The seeds that are missing, by kind.
+struct Missing {
+    debs: Vec<MissingDeb>,
+    crates: Vec<MissingCrate>,
+}
+
+impl Missing {
+    fn sort(seeds: Vec<NixSeed>) -> Result<Self> {
+        let (mut debs, mut crates) = (Vec::new(), Vec::new());
+        for seed in seeds {
+            match seed.kind.clone() {
+                Kind::Deb(deb) => {
+                    let sha256 = deb.sha256.parse().with_context(|| deb.label.clone())?;
+                    debs.push(MissingDeb { seed, deb, sha256 });
+                }
+                Kind::Crate {
+                    name,
+                    version,
+                    sha256,
+                } => {
+                    let sha256 = sha256
+                        .parse()
+                        .with_context(|| format!("{name} {version} (crate)"))?;
+                    crates.push(MissingCrate {
+                        seed,
+                        file: format!("{name}-{version}.crate"),
+                        sha256,
+                    });
+                }
+            }
+        }
+        Ok(Self { debs, crates })
+    }
+
+    fn fetch(&self, options: &Options, nix: &Nix, project: &Project) -> Result<Outcome> {
+        let mut seeded = Seeded {
+            count: self.debs.len() + self.crates.len(),
+            bytes: 0,
+        };
+        if !self.debs.is_empty() {
+            let sources = options.sources.open(&project::cache()?)?;
+            match self.fetch_debs(&sources, nix) {
+                Ok(bytes) => seeded.bytes += bytes,
+                Err(e) => match e.downcast_ref() {
+                    Some(DebianError::Gone(labels)) => {
+                        let gone = self
+                            .debs
+                            .iter()
+                            .filter(|missing| labels.contains(&missing.deb.label));
+                        let gone = gone.map(|missing| (missing.sha256, missing.deb.label.clone()));
+                        return Ok(Outcome::Gone(gone.collect()));
+                    }
+                    _ => return Err(e),
+                },
+            }
+        }
+        if !self.crates.is_empty() {
+            seeded.bytes += self.fetch_crates(nix, project)?;
+        }
+        Ok(Outcome::Seeded(seeded))
+    }
+
+    /// Gives the number of bytes fetched.
+    fn fetch_debs(&self, sources: &Sources, nix: &Nix) -> Result<u64> {
+        let mut downloads: BTreeMap<PathBuf, Download> = BTreeMap::new();
+        for missing in &self.debs {
+            let download = missing.download(sources)?;
+            downloads.insert(download.destination.clone(), download);
+        }
+        let downloads: Vec<Download> = downloads.into_values().collect();
+        sources
+            .fetcher
+            .fetch_all(&downloads, sources.progress.as_ref())?;
+        let unpacked = tempfile::tempdir().context("making a temporary directory")?;
+        let (mut flat, mut recursive) = (Vec::new(), Vec::new());
+        for missing in &self.debs {
+            let fetched = missing.destination(sources)?;
+            match &missing.deb.executable {
+                None => flat.push((fetched, missing.seed.output.clone())),
+                Some(path) => {
+                    let file = unpacked.path().join(&missing.seed.name);
+                    fs::write(&file, deb::extract(&fetched, path)?)
+                        .and_then(|()| {
+                            fs::set_permissions(&file, fs::Permissions::from_mode(0o555))
+                        })
+                        .with_context(|| format!("writing {}", file.display()))?;
+                    recursive.push((file, missing.seed.output.clone()));
+                }
+            }
+        }
+        add(nix, HashMode::Flat, &flat)?;
+        add(nix, HashMode::Recursive, &recursive)?;
+        for download in &downloads {
+            // The store has it now; that the copy can't be removed is no failure.
+            let _ = fs::remove_file(&download.destination);
+            let _ = download.destination.parent().map(fs::remove_dir);
+        }
+        Ok(downloads.iter().map(|download| download.size).sum())
+    }
+
+    /// Cargo fetches, so that the user's registry settings, credentials and proxies count. Gives
+    /// the bytes added.
+    fn fetch_crates(&self, nix: &Nix, project: &Project) -> Result<u64> {
+        let caches = cargo_caches()?;
+        if self
+            .crates
+            .iter()
+            .any(|missing| missing.find(&caches).is_none())
+        {
+            eprintln!("fetching crates with cargo");
+            let status = Command::new("cargo")
+                .args(["fetch", "--locked", "--quiet"])
+                .current_dir(&project.root)
+                .status()
+                .context("cargo could not be run, and it fetches the crates; install Rust")?;
+            if !status.success() {
+                bail!("the crates could not be fetched: cargo fetch --locked failed, see above");
+            }
+        }
+        let caches = cargo_caches()?;
+        let mut files = Vec::new();
+        let mut bytes = 0;
+        for missing in &self.crates {
+            let Some(file) = missing.find(&caches) else {
+                bail!(
+                    "{} is not in cargo's cache after cargo fetch; does Cargo.lock hold it?",
+                    missing.file
+                );
+            };
+            let contents =
+                fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+            let got = Sha256::of(&contents);
+            if got != missing.sha256 {
+                bail!(
+                    "{} is not what Cargo.lock pins: expected sha256 {}, got {got}; delete it and run this again",
+                    file.display(),
+                    missing.sha256
+                );
+            }
+            bytes += contents.len() as u64;
+            files.push((file, missing.seed.output.clone()));
+        }
+        add(nix, HashMode::Flat, &files)?;
+        Ok(bytes)
+    }
+}
+
+impl MissingDeb {
+    fn destination(&self, sources: &Sources) -> Result<PathBuf> {
+        let path: PoolPath = self.deb.path.parse().map_err(anyhow::Error::msg)?;
+        // Nix takes a file's name from the file, and `~` may not be in it.
+        Ok(sources.deb_path(self.sha256, &path.file_name().replace('~', "-")))
+    }
+
+    fn download(&self, sources: &Sources) -> Result<Download> {
+        let archive = self.deb.archive.parse().map_err(anyhow::Error::msg)?;
+        Ok(Download {
+            label: self.deb.label.clone(),
+            urls: sources.mirrors.urls(archive, &self.deb.path),
+            size: self.deb.size,
+            sha256: self.sha256,
+            destination: self.destination(sources)?,
+        })
+    }
+}
+
+impl MissingCrate {
+    fn find(&self, caches: &[PathBuf]) -> Option<PathBuf> {
+        caches
+            .iter()
+            .map(|cache| cache.join(&self.file))
+            .find(|file| file.exists())
+    }
+}
+
+/// The directories of cargo's cache, one a registry.
+fn cargo_caches() -> Result<Vec<PathBuf>> {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let home = set("CARGO_HOME").or_else(|| set("HOME").map(|home| home.join(".cargo")));
+    let Some(home) = home else {
+        bail!("cargo's cache can't be found: set HOME or CARGO_HOME");
+    };
+    let Ok(registries) = fs::read_dir(home.join("registry/cache")) else {
+        return Ok(Vec::new());
+    };
+    Ok(registries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect())
+}
+
+fn add(nix: &Nix, mode: HashMode, files: &[(PathBuf, StorePath)]) -> Result<()> {
+    let files: Vec<(&Path, &StorePath)> = files
+        .iter()
+        .map(|(file, output)| (file.as_path(), output))
+        .collect();
+    Ok(nix.add_fixed(mode, &files)?)
+}
