@@ -1,0 +1,76 @@
+//! What is wrong with the configuration stands in one line, and the exit code is 2.
+
+mod running;
+
+use running::reporter;
+
+/// Starts a reporter that must refuse, and gives the one line it says.
+fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let ended = reporter(arguments, variables).end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert_eq!(ended.stderr.len(), 1, "{ended:?}");
+    assert!(ended.stdout.is_empty(), "{ended:?}");
+    ended.stderr.concat()
+}
+
+#[test]
+fn without_a_host_it_says_what_to_set() {
+    assert_eq!(
+        refusal(&[], &[]),
+        "error: KAFKA_HOST is not set, so there is no broker to report to; \
+         set it to host[:port], or use --embedded-broker to try without one"
+    );
+}
+
+#[test]
+fn a_wrong_host_is_named_with_the_reason_and_the_remedy() {
+    for (host, line) in [
+        (
+            "",
+            "error: KAFKA_HOST ``: it is empty; write host or host:port",
+        ),
+        (
+            "a,,b",
+            "error: KAFKA_HOST `a,,b`: entry 2 ``: it is empty; remove the comma too many",
+        ),
+        (
+            "a, b",
+            "error: KAFKA_HOST `a, b`: entry 2 ` b`: it contains a space; separate hosts by a comma alone",
+        ),
+        (
+            "a\nb",
+            "error: KAFKA_HOST `a\\nb`: entry 1 `a\\nb`: it contains a space; separate hosts by a comma alone",
+        ),
+        (
+            "a:kafka",
+            "error: KAFKA_HOST `a:kafka`: entry 1 `a:kafka`: its port `kafka` is not a number from 1 to 65535",
+        ),
+        (
+            "::1",
+            "error: KAFKA_HOST `::1`: entry 1 `::1`: an IPv6 address goes in brackets: [::1]",
+        ),
+    ] {
+        assert_eq!(refusal(&[], &[("KAFKA_HOST", host)]), line);
+    }
+}
+
+#[test]
+fn other_wrong_values_are_named_by_option_and_variable() {
+    for (name, option, value) in [
+        ("KAFKA_TOPIC", "--topic", "in fo"),
+        ("REPORT_INTERVAL", "--interval", "often"),
+        ("REPORT_COUNT", "--count", "0"),
+        ("REPORT_FLUSH_TIMEOUT", "--flush-timeout", "-1"),
+    ] {
+        let line = refusal(&[], &[("KAFKA_HOST", "kafka"), (name, value)]);
+        let start = format!("error: invalid value '{value}' for '{option} <{name}>': ");
+        assert!(line.starts_with(&start), "{line}");
+    }
+}
+
+#[test]
+fn an_unknown_option_is_refused() {
+    let line = refusal(&["--hots=kafka"], &[]);
+    assert!(line.contains("--hots"), "{line}");
+    assert!(line.ends_with("(see reporter --help)"), "{line}");
+}

@@ -1,0 +1,182 @@
+//! A broker that is not there, or goes and comes back.
+
+// Outside of test functions clippy sees no test.
+#![allow(clippy::unwrap_used)]
+
+mod running;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use running::reporter;
+
+type Kafka = MockCluster<'static, DefaultProducerContext>;
+
+/// A cluster of one broker with the topic `info` in one partition, so that it keeps an order.
+fn kafka() -> Kafka {
+    let kafka = MockCluster::new(1).unwrap();
+    kafka.create_topic("info", 1, 1).unwrap();
+    kafka
+}
+
+/// A loopback address where nobody listens, until the test does.
+fn deserted() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// From now on passes connections to `from` on to `to`.
+fn forward(from: SocketAddr, to: String) {
+    let listener = TcpListener::bind(from).unwrap();
+    thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let Ok(far) = TcpStream::connect(&to) else {
+                continue;
+            };
+            pass_on(&near, &far);
+            pass_on(&far, &near);
+        }
+    });
+}
+
+fn pass_on(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    thread::spawn(move || io::copy(&mut from, &mut to));
+}
+
+/// The Kafka timestamps of the first `count` messages of the topic, as a consumer reads them.
+fn timestamps(kafka: &Kafka, count: usize) -> Vec<i64> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", kafka.bootstrap_servers())
+        .set("group.id", "test")
+        .create()
+        .unwrap();
+    let mut whole = TopicPartitionList::new();
+    whole
+        .add_partition_offset("info", 0, Offset::Beginning)
+        .unwrap();
+    consumer.assign(&whole).unwrap();
+    (0..count)
+        .map(|_| {
+            let message = consumer.poll(Duration::from_secs(60)).unwrap().unwrap();
+            let text = std::str::from_utf8(message.payload().unwrap()).unwrap();
+            let time = text.strip_prefix("Time: ").unwrap();
+            let time = time.split(',').next().unwrap();
+            let time = chrono::DateTime::parse_from_rfc3339(time).unwrap();
+            let timestamp = message.timestamp().to_millis().unwrap();
+            assert_eq!(time.timestamp(), timestamp / 1000, "{text}");
+            timestamp
+        })
+        .collect()
+}
+
+#[test]
+fn what_was_queued_while_no_broker_was_there_is_delivered_in_order() {
+    let (kafka, address) = (kafka(), deserted());
+    let mut running = reporter(
+        &["--count=20", "--interval=20ms", "--flush-timeout=100s"],
+        &[("KAFKA_HOST", &address.to_string())],
+    );
+    running.wait_for_log("no broker can be reached");
+    forward(address, kafka.bootstrap_servers());
+    running.wait_for_log("a broker is back");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let read = timestamps(&kafka, 20);
+    assert!(read.is_sorted_by(|a, b| a < b), "{read:?}");
+}
+
+#[test]
+fn it_goes_on_when_a_broker_went_and_came_back() {
+    let kafka = kafka();
+    let mut running = reporter(
+        &["--interval=20ms", "--flush-timeout=100s"],
+        &[("KAFKA_HOST", &kafka.bootstrap_servers())],
+    );
+    running.wait_for_log("delivered to info [0] @ 3");
+    kafka.broker_down(-1).unwrap();
+    running.wait_for_log("no broker can be reached");
+    kafka.broker_up(-1).unwrap();
+    running.wait_for_log("a broker is back");
+    running.signal(libc::SIGTERM);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let last = ended.stderr.last().unwrap();
+    let count = last.split("all ").nth(1).unwrap().split(' ').next();
+    let read = timestamps(&kafka, count.unwrap().parse().unwrap());
+    assert!(read.is_sorted_by(|a, b| a < b), "{read:?}");
+}
+
+#[test]
+fn sigterm_without_a_broker_says_how_many_messages_are_lost() {
+    let host = deserted().to_string();
+    let mut running = reporter(
+        &["--interval=1h", "--flush-timeout=0"],
+        &[("KAFKA_HOST", &host)],
+    );
+    running.wait_for_log("no broker can be reached");
+    running.signal(libc::SIGTERM);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let last = ended.stderr.last().unwrap();
+    assert!(
+        last.ends_with("1 of 1 messages could not be delivered"),
+        "{last}"
+    );
+}
+
+#[test]
+fn after_the_count_it_waits_no_longer_than_the_grace_period() {
+    let host = deserted().to_string();
+    let arguments = ["--count=3", "--interval=0", "--flush-timeout=500ms"];
+    let ended = reporter(&arguments, &[("KAFKA_HOST", &host)]).end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let last = ended.stderr.last().unwrap();
+    let all = "the grace period of 500ms is over; 3 of 3 messages could not be delivered";
+    assert!(last.ends_with(all), "{last}");
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_for_a_broker() {
+    let host = deserted().to_string();
+    let mut running = reporter(&["--flush-timeout=1h"], &[("KAFKA_HOST", &host)]);
+    running.wait_for_log("no broker can be reached");
+    running.signal(libc::SIGINT);
+    running.wait_for_log("SIGINT: delivering what is in flight");
+    running.signal(libc::SIGINT);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn an_outage_is_logged_once() {
+    let host = deserted().to_string();
+    let arguments = ["--count=1", "--flush-timeout=5s"];
+    let ended = reporter(&arguments, &[("KAFKA_HOST", &host)]).end();
+    let lines = |text: &str| ended.stderr.iter().filter(|l| l.contains(text)).count();
+    assert_eq!(lines("Connection refused"), 1, "{ended:?}");
+    assert_eq!(lines("no broker can be reached"), 1, "{ended:?}");
+}
+
+#[test]
+fn a_full_queue_is_logged_and_nothing_is_dropped_unsaid() {
+    let host = deserted().to_string();
+    let arguments = ["--interval=0", "--flush-timeout=0"];
+    let mut running = reporter(&arguments, &[("KAFKA_HOST", &host)]);
+    running.wait_for_log("10000 messages wait for a broker and no more fit");
+    running.signal(libc::SIGTERM);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let last = ended.stderr.last().unwrap();
+    // One more than fits: the message that waited for room.
+    let all = "10001 of 10001 messages could not be delivered";
+    assert!(last.ends_with(all), "{last}");
+}
