@@ -1,0 +1,19 @@
+# The image holds the program's closure, all of it and nothing else, and that is free of what only
+# builds need.
+
+slipway-pack unpack --platform "$oci" "$image" root
+
+grep '^/nix/store/[^/]*$' closure | sort -u >expected
+(cd root && find nix/store -mindepth 1 -maxdepth 1 | sed 's|^|/|' | sort) >found
+diff expected found
+
+if grep -E -- '-dev([-_]|$)|-(cc|cargo|clang|gcc|lib(clang|llvm|std-rust)|lld|llvm|make|pkg-config|rust|stdenv|sysroot)' found; then
+  echo "these belong to the toolchain" >&2
+  exit 1
+fi
+if find root -name '*.a' -o -name '*.h' -o -name '*.o' -o -name '*.pc' -o -name '*.rlib' | grep .; then
+  echo "these are for compiling" >&2
+  exit 1
+fi
+
+touch "$out"

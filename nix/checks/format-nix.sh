@@ -1,0 +1,5 @@
+# Every Nix file is formatted.
+
+"$formatter/bin/nix-format" --check $files
+
+touch "$out"

@@ -1,0 +1,82 @@
+# Everything that this flake makes, from the bottom up.
+{
+  root,
+  system ? "x86_64-linux",
+}: let
+  inherit (builtins) attrValues elem filter fromTOML head mapAttrs readFile;
+
+  lock = fromTOML (readFile (root + "/slipway.lock"));
+  cargoLock = fromTOML (readFile (root + "/Cargo.lock"));
+  platforms = import ./platforms.nix;
+  seeds = import ./seeds.nix {inherit system;};
+
+  # The bottom: two static programs, and patchelf from package files that nothing has patched yet.
+  pinned = set: name: head (filter (pin: pin.name == name && elem set pin.sets) lock.package);
+  bash = seeds.executable (pinned "bootstrap" "bash-static");
+  bootstrap = import ./toolchain/bootstrap.nix {
+    inherit bash system;
+    busybox = seeds.executable (pinned "bootstrap" "busybox-static");
+  };
+  raw = name:
+    seeds.deb {
+      inherit bash;
+      pin = pinned "cc" name;
+    };
+  patchelf = import ./toolchain/patchelf.nix {
+    inherit bootstrap system;
+    libs = map raw ["libc6" "libgcc-s1" "libstdc++6"];
+    patchelf = raw "patchelf";
+  };
+
+  debs = import ./toolchain/debs.nix {
+    inherit bash lock platforms seeds;
+    deb = import ./toolchain/deb.nix {inherit bootstrap patchelf system;};
+  };
+
+  crateOf = name: let
+    package = head (filter (package: package.name == name) cargoLock.package);
+  in {
+    crate = seeds.crate {inherit bash package;};
+    inherit (package) version;
+  };
+
+  # The toolchain, once for each target.
+  build = targets.x86_64;
+  targets =
+    mapAttrs
+    (platformName: platform:
+      import ./target.nix {
+        inherit bash bootstrap crateOf debs patchelf platform platformName seeds system;
+        buildCc =
+          if platform.nix == system
+          then null
+          else build.cc;
+        buildPlatform = platforms.x86_64;
+      })
+    platforms;
+
+  # The programs that run on the build machine.
+  pack = build.buildRust {
+    inherit root;
+    packages = ["slipway-oci"];
+  };
+  slipway = build.buildRust {
+    inherit root;
+    packages = ["slipway"];
+  };
+  formatter = build.buildRust {
+    inherit root;
+    packages = ["nix-format"];
+  };
+
+  image = import ./image.nix {inherit bootstrap pack system;};
+  index = import ./index.nix {inherit pack system;};
+
+  # The reporter for a target, and its image.
+  reporters = mapAttrs (_: target: import ./packages/reporter.nix {inherit image root target;}) targets;
+in {
+  inherit bootstrap debs formatter image index pack patchelf platforms reporters seeds slipway targets;
+
+  # the index of every platform's image
+  allImages = index (map (reporter: reporter.image) (attrValues reporters));
+}

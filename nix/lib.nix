@@ -1,0 +1,7 @@
+# What other flakes build their images with.
+#
+#   targets.PLATFORM  buildRust, stdenv.mkDerivation, libraries (Debian packages by name), librdkafka, …
+#   image             a package's OCI image layout
+#   index             one layout of several platforms' images
+#   platforms         every name of each platform
+{slipway}: {inherit (slipway) image index platforms targets;}

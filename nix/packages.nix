@@ -1,0 +1,14 @@
+# What `nix build .#NAME` builds.
+{slipway}: let
+  inherit (slipway) reporters targets;
+in {
+  default = slipway.allImages;
+  image = slipway.allImages;
+  image-aarch64 = reporters.aarch64.image;
+  image-x86_64 = reporters.x86_64.image;
+  librdkafka-aarch64 = targets.aarch64.librdkafka;
+  librdkafka-x86_64 = targets.x86_64.librdkafka;
+  reporter-aarch64 = reporters.aarch64.program;
+  reporter-x86_64 = reporters.x86_64.program;
+  slipway = slipway.slipway;
+}

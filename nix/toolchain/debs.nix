@@ -1,0 +1,67 @@
+# slipway.lock as packages: debs.SET.ARCHITECTURE.NAME, each a store path (deb.nix).
+{
+  bash,
+  deb,
+  lock,
+  platforms,
+  seeds,
+}: let
+  inherit (builtins) attrNames attrValues concatMap elem filter foldl' genericClosure head listToAttrs map;
+
+  platformOf = architecture: head (filter (p: p.debian == architecture) (attrValues platforms));
+
+  # The C library stands at the bottom: it loads libgcc_s only to unwind a cancelled thread.
+  directDepends = pin:
+    if pin.name == "libc6"
+    then []
+    else pin.depends;
+
+  packagesOf = set: architecture: let
+    pins = filter (pin: elem set pin.sets && elem architecture pin.for) lock.package;
+    platform = platformOf architecture;
+    packages = listToAttrs (map (pin: {
+        inherit (pin) name;
+        value = package pin;
+      })
+      pins);
+
+    package = pin: let
+      depends = map (name: packages.${name}) (directDepends pin);
+      closure = map (node: node.package) (genericClosure {
+        startSet =
+          map (package: {
+            key = package.pin.name;
+            inherit package;
+          })
+          depends;
+        operator = node:
+          map (package: {
+            key = package.pin.name;
+            inherit package;
+          })
+          node.package.depends;
+      });
+      src = seeds.deb {inherit bash pin;};
+    in
+      deb
+      {
+        inherit pin platform src;
+        depends = closure;
+        # a package without code can do without
+        libc =
+          if pin.name == "libc6"
+          then null
+          else packages.libc6 or null;
+      }
+      // {inherit depends pin src;};
+  in
+    packages;
+
+  sets = foldl' (all: pin: foldl' (all: set: all // {${set} = true;}) all pin.sets) {} lock.package;
+  architectures = set:
+    foldl'
+    (all: pin: foldl' (all: architecture: all // {${architecture} = true;}) all pin.for)
+    {}
+    (filter (pin: elem set pin.sets) lock.package);
+in
+  builtins.mapAttrs (set: _: builtins.mapAttrs (architecture: _: packagesOf set architecture) (architectures set)) sets

@@ -1,0 +1,100 @@
+# The build environment and its phases. A package changes a phase by an attribute of its name
+# (buildPhase = "…") or adds to it by preBuild, postBuild and their like.
+
+PATH=
+for dir in $nativeBuildInputs $initialPath; do
+  PATH+=${PATH:+:}$dir/bin
+done
+export PATH
+
+export CC=$gnu-cc AR=$gnu-ar LD=$gnu-ld NM=$gnu-nm OBJCOPY=$gnu-objcopy RANLIB=$gnu-ranlib
+export READELF=$gnu-readelf STRIP=$gnu-strip PKG_CONFIG=$gnu-pkg-config CC_FOR_BUILD=$buildGnu-cc
+# cargo, the crate cc and the crate pkg-config look these up by target
+export PKG_CONFIG_ALLOW_CROSS=1
+export SOURCE_DATE_EPOCH=1
+# There is no /bin/sh.
+SHELL=$(command -v bash)
+export SHELL CONFIG_SHELL=$SHELL
+
+# Flags for the compiler wrapper, which adds those for the C library by itself.
+cflags= ldflags= pcPath=
+for dir in $buildInputs; do
+  for include in "$dir/include/$gnu" "$dir/include"; do
+    [[ ! -d $include ]] || cflags+=" -isystem $include"
+  done
+  for lib in "$dir/lib/$gnu" "$dir/lib"; do
+    [[ ! -d $lib ]] || ldflags+=" -L$lib -Wl,-rpath,$lib"
+    [[ ! -d $lib/pkgconfig ]] || pcPath+=${pcPath:+:}$lib/pkgconfig
+  done
+done
+export "NIX_CFLAGS_COMPILE_$platformName=$cflags"
+export "NIX_LDFLAGS_$platformName=$ldflags"
+export "PKG_CONFIG_PATH_$platformName=$pcPath"
+unset cflags ldflags pcPath dir include lib
+
+export NIX_BUILD_CORES=${NIX_BUILD_CORES:-1}
+[[ $NIX_BUILD_CORES != 0 ]] || NIX_BUILD_CORES=$(nproc)
+
+unpackPhase() {
+  if [[ -d $src ]]; then
+    cp -r "$src" source
+  else
+    mkdir source
+    case $src in
+      *.crate | *.gz | *.tgz) tar -xzf "$src" -C source --strip-components=1 ;;
+      *.xz) tar -xJf "$src" -C source --strip-components=1 ;;
+      *) tar -xf "$src" -C source --strip-components=1 ;;
+    esac
+  fi
+  chmod -R u+w source
+  cd source
+}
+
+configurePhase() {
+  [[ ! -x ./configure ]] || "$SHELL" ./configure --prefix="$out" $configureFlags
+}
+
+buildPhase() {
+  make SHELL="$SHELL" -j"$NIX_BUILD_CORES" $makeFlags
+}
+
+checkPhase() {
+  :
+}
+
+installPhase() {
+  make SHELL="$SHELL" $makeFlags install
+}
+
+# Debug information goes, and so does every directory of RUNPATH in which nothing is needed: what is
+# left are the references that make the runtime closure.
+fixupPhase() {
+  local output file magic
+  for output in $outputs; do
+    find "${!output}" -type f | while read -r file; do
+      IFS= LC_ALL=C read -r -d '' -n 4 magic <"$file" || true
+      [[ $magic = $'\x7fELF' ]] || continue
+      chmod u+w "$file"
+      $STRIP --strip-unneeded "$file"
+      ! patchelf --print-rpath "$file" >/dev/null 2>&1 || patchelf --shrink-rpath "$file"
+    done
+  done
+}
+
+# Runs $1Phase between preX and postX, where X is $1 with a capital.
+runPhase() {
+  local capital=${1^} phase=$1Phase
+  local pre=pre$capital post=post$capital
+  echo "phase: $1"
+  eval "${!pre:-}"
+  # An attribute of the phase's name comes as a variable and takes the place of the function.
+  if [[ -n ${!phase:-} ]]; then eval "${!phase}"; else "$phase"; fi
+  eval "${!post:-}"
+}
+
+genericBuild() {
+  local phase
+  for phase in ${phases:-unpack configure build check install fixup}; do
+    runPhase "$phase"
+  done
+}
