@@ -1,0 +1,40 @@
+# `make` sets the machine up, builds the images and shows the reporter at work; `make test` proves all of it.
+
+SLIPWAY := target/release/slipway
+
+# The user's own settings hold, for what is not said here.
+define NIX_CONFIG :=
+$(NIX_CONFIG)
+experimental-features = nix-command flakes
+max-jobs = auto
+sandbox = true
+endef
+export NIX_CONFIG
+
+.PHONY: all demo images test setup $(SLIPWAY)
+
+all: demo
+
+setup:
+	@setup/nix
+
+$(SLIPWAY):
+	cargo build --release --locked
+
+images: setup $(SLIPWAY)
+	$(SLIPWAY) build
+
+# The amd64 image, run without a container engine: three messages, as a consumer reads them.
+demo: images
+	$(SLIPWAY) run --platform linux/amd64 result -- --embedded-broker --count 3 --interval 1
+
+CHECKED = $(foreach name,$(shell nix eval --raw .#checks.x86_64-linux \
+	--apply 'checks: toString (builtins.attrNames checks)'),.#checks.x86_64-linux.$(name))
+SHELLS = $(foreach name,default aarch64 x86_64,.#devShells.x86_64-linux.$(name))
+
+test: demo
+	setup/test-tools
+	$(SLIPWAY) seed $(CHECKED) $(SHELLS) .#slipway .#formatter.x86_64-linux
+	nix flake check --print-build-logs
+	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -- --include-ignored
+	cargo test --locked -p end-to-end -- --test-threads 1 --nocapture
