@@ -1,8 +1,8 @@
 {
   description = "Multi-architecture OCI images of Rust programs with C libraries, from Debian's packages";
 
-  # Nothing is fetched here, so names need not be looked up anywhere: `nix develop` starts at once offline.
-  nixConfig.flake-registry = "";
+  # Nothing is fetched here, so no name need be looked up: `nix develop` starts at once, offline too.
+  nixConfig.flake-registry = ./nix/registry.json;
 
   outputs = {self}: let
     slipway = import ./nix {root = ./.;};

@@ -64,6 +64,11 @@ in
     clippy = cargo "clippy" {
       cargoCommand = "clippy --all-targets";
       cargoArguments = "-- -D warnings";
+      CLIPPY_CONF_DIR = builtins.path {
+        name = "clippy-configuration";
+        path = root;
+        filter = file: _: baseNameOf file == "clippy.toml";
+      };
     };
 
     format-nix = check "format-nix" ./checks/format-nix.sh {

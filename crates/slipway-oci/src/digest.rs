@@ -26,7 +26,9 @@ impl Digest {
 
     /// The 64 hex digits without the algorithm: the blob's file name in a layout.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |value: u8| char::from_digit(value.into(), 16);
+        let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+        self.0.iter().flat_map(digits).flatten().collect()
     }
 }
 
@@ -63,7 +65,7 @@ fn parse(text: &str) -> Option<Digest> {
                 b'a'..=b'f' => digit - b'a' + 10,
                 _ => return None,
             };
-            *byte = *byte << 4 | value;
+            *byte = (*byte << 4) | value;
         }
     }
     Some(Digest(bytes))

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use slipway_nix::{Nix, StorePath, progress};
 
-use crate::images::Row;
+use crate::images::{INDEX, Row};
 use crate::project::Project;
 use crate::seed;
 
@@ -16,7 +16,7 @@ use crate::seed;
 #[derive(clap::Args)]
 pub struct Build {
     /// What to build
-    #[arg(default_values = [".#image-x86_64", ".#image-aarch64", ".#image"])]
+    #[arg(default_values = [".#image", ".#image-x86_64", ".#image-aarch64"])]
     installables: Vec<String>,
 
     /// Where to put the links to what was built: PATH, PATH-1, …
@@ -85,11 +85,12 @@ impl Build {
 }
 
 fn print_table(outcomes: &[Outcome]) {
-    let mut images = outcomes
+    let mut images: Vec<_> = outcomes
         .iter()
         .filter_map(|outcome| Some((outcome.image.as_ref()?, outcome.after)))
-        .peekable();
-    if images.peek().is_some() {
+        .collect();
+    images.sort_by_key(|(row, _)| row.platform == INDEX);
+    if !images.is_empty() {
         println!(
             "{:<14} {:<71} {:>9} {:>7} {:>8}",
             "platform", "digest", "size", "layers", "seconds"

@@ -6,9 +6,12 @@ use std::path::Path;
 use anyhow::Result;
 use slipway_oci::{Layout, MediaType};
 
+/// The platform of an index, as the table names it.
+pub const INDEX: &str = "index";
+
 /// An image or an index.
 pub struct Row {
-    /// `linux/arm64`, or `index`.
+    /// `linux/arm64`, or [`INDEX`].
     pub platform: String,
     pub digest: String,
     /// Bytes of the compressed layers; a layer that several images share counts once.
@@ -31,8 +34,8 @@ impl Row {
             ([only], [image]) if only.media_type != MediaType::Index => {
                 (image.platform().to_string(), only.digest.to_string())
             }
-            ([only], _) => ("index".into(), only.digest.to_string()),
-            _ => ("index".into(), String::from("-")),
+            ([only], _) => (INDEX.into(), only.digest.to_string()),
+            _ => (INDEX.into(), String::from("-")),
         };
         Ok(Self {
             platform,

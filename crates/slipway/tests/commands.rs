@@ -85,7 +85,12 @@ impl Scene {
     /// Puts a program before those of the machine.
     fn program(&self, name: &str, script: &str) {
         let name = format!("bin/{name}");
-        self.write(&name, script);
+        // Nix's sandbox has a shell elsewhere.
+        let shell = match Path::new("/bin/sh").exists() {
+            true => "/bin/sh".to_owned(),
+            false => std::env::var("SHELL").unwrap(),
+        };
+        self.write(&name, &script.replacen("/bin/sh", &shell, 1));
         fs::set_permissions(self.path(&name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
