@@ -1,0 +1,14 @@
+//! What the end-to-end tests share: they use the product as its users do, through Nix, a container
+//! engine and the command line, and need what those need. `make test` runs them after `make`.
+//!
+//! Nothing here writes into the repository or into the user's container storage.
+
+pub mod command;
+pub mod network;
+pub mod nix;
+pub mod platform;
+pub mod podman;
+pub mod repository;
+pub mod requirement;
+pub mod skopeo;
+pub mod slipway;

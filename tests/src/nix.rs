@@ -1,0 +1,47 @@
+//! Nix, as its users call it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::command::CommandExt;
+
+/// What Slipway asks of Nix, for machines on which it is not set up so: see nix.conf(5).
+const SETTINGS: &str =
+    "extra-experimental-features = nix-command flakes\nsandbox = true\nsubstitute = false";
+
+/// The variable NIX_CONFIG: what the user has in it, and what Slipway needs.
+pub fn config() -> String {
+    match std::env::var("NIX_CONFIG") {
+        Ok(own) => format!("{own}\n{SETTINGS}"),
+        Err(_) => SETTINGS.into(),
+    }
+}
+
+/// `nix` in a directory.
+pub fn nix(directory: &Path) -> Command {
+    let mut command = Command::new("nix");
+    command.current_dir(directory).env("NIX_CONFIG", config());
+    command
+}
+
+/// Builds an output of the flake in a directory, leaves no link, and gives its store path.
+pub fn nix_build(directory: &Path, attribute: &str) -> Result<PathBuf> {
+    let installable = format!(".#{attribute}");
+    let built = nix(directory)
+        .args(["build", "--no-link", "--json", &installable])
+        .text()?;
+    let built: Value = serde_json::from_str(&built)?;
+    let path = built[0]["outputs"]["out"].as_str();
+    path.map(PathBuf::from)
+        .with_context(|| format!("nix build {installable} gave no path: {built}"))
+}
+
+/// The derivation of an output: it changes when, and only when, Nix would build the output anew.
+pub fn derivation(directory: &Path, attribute: &str) -> Result<String> {
+    nix(directory)
+        .args(["eval", "--raw", &format!(".#{attribute}.drvPath")])
+        .text()
+}

@@ -1,0 +1,122 @@
+//! What a test needs of the machine, beside Nix. Where that is missing the test is left out, which
+//! must be seen; in continuous integration, which has CI set, it is a failure.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::CommandExt;
+use crate::network;
+use crate::platform::Platform;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Requirement<'a> {
+    /// A program in PATH, and the Debian package that it is in.
+    Program(&'a str, &'a str),
+    /// Containers of one's own.
+    Podman,
+    /// A place without a network.
+    NoNetwork,
+    /// Programs of this platform can be run, by an emulator if need be.
+    Runs(&'a Platform),
+}
+
+/// Whether all requirements are met; says so if they are not, and fails if they must be.
+pub fn met(requirements: &[Requirement]) -> Result<bool> {
+    for requirement in requirements {
+        if let Err(reason) = requirement.check() {
+            let test = thread::current().name().unwrap_or("a test").to_owned();
+            if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) {
+                bail!("{test} would be left out, and CI is set: {reason:#}");
+            }
+            // The handle, since what eprintln! prints is shown for tests that fail only.
+            writeln!(io::stderr(), "left out: {test}: {reason:#}")?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+impl Requirement<'_> {
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Program(program, package) => installed(program, package),
+            Self::Podman => {
+                installed("podman", "podman")?;
+                installed("runc", "runc")?;
+                if !is_root()? {
+                    installed("newuidmap", "uidmap")?;
+                }
+                Ok(())
+            }
+            Self::NoNetwork => network::none(&Command::new("true"))?
+                .text()
+                .map(drop)
+                .context("unshare(1) may not make a network namespace here"),
+            Self::Runs(platform) => runs(platform),
+        }
+    }
+}
+
+fn installed(program: &str, package: &str) -> Result<()> {
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    });
+    if !found {
+        bail!("there is no {program}; run: apt-get install {package}");
+    }
+    Ok(())
+}
+
+pub fn is_root() -> Result<bool> {
+    Ok(Command::new("id").arg("-u").text()?.trim() == "0")
+}
+
+const REGISTERED: &str = "/proc/sys/fs/binfmt_misc";
+
+/// Registers the emulator with the kernel, as systemd does where it runs (binfmt.d(5)).
+fn runs(platform: &Platform) -> Result<()> {
+    if platform.is_native() {
+        return Ok(());
+    }
+    let entry = Path::new(REGISTERED).join(&platform.binfmt);
+    if !entry.exists() {
+        let format = format!("/usr/lib/binfmt.d/{}.conf", platform.binfmt);
+        let Ok(format) = fs::read_to_string(&format) else {
+            bail!("there is no {format}; run: apt-get install qemu-user-static");
+        };
+        if !is_root()? {
+            bail!(
+                "no emulator for {} is registered with the kernel, and only root can do that",
+                platform.oci
+            );
+        }
+        let register = Path::new(REGISTERED).join("register");
+        if !register.exists() {
+            Command::new("mount")
+                .args(["-t", "binfmt_misc", "none", REGISTERED])
+                .text()?;
+        }
+        // Tests run side by side: that another was first is as good.
+        if let Err(e) = fs::write(&register, format.trim()) {
+            if !entry.exists() {
+                return Err(e).context("registering an emulator with the kernel");
+            }
+        }
+    }
+    let registered = fs::read_to_string(&entry)?;
+    let fixed = registered
+        .lines()
+        .any(|line| line.starts_with("flags:") && line.contains('F'));
+    if !fixed {
+        bail!(
+            "{} lacks the flag F, so a container would not find the emulator",
+            entry.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What the README tells a reader to type works, in the order in which it is there.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use end_to_end::command::CommandExt;
+use end_to_end::podman::Podman;
+use end_to_end::repository::{Copy, repository};
+use end_to_end::{nix, slipway};
+
+/// Programs that are not called here, and why.
+const NOT_CALLED: [(&str, &str); 4] = [
+    ("apt-get", "the machine is set up"),
+    ("cd", "the test is in a copy of the repository"),
+    ("git", "and did not fetch it"),
+    ("make", "it calls this test"),
+];
+
+/// The commands in a text: lines after `$ ` in blocks of `console`, and all lines in blocks of
+/// `sh` that are no comments. A line that ends with `\` goes on in the next.
+fn commands(text: &str) -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    let mut block = None;
+    let mut goes_on = false;
+    for line in text.lines() {
+        if let Some(kind) = line.trim_start().strip_prefix("```") {
+            block = if block.is_none() {
+                Some(kind.trim())
+            } else {
+                None
+            };
+            continue;
+        }
+        let command = match block {
+            _ if goes_on => Some(line),
+            Some("console") => line.strip_prefix("$ "),
+            Some("sh") => Some(line).filter(|line| !line.is_empty() && !line.starts_with('#')),
+            _ => None,
+        };
+        let Some(command) = command else { continue };
+        let (words, continued) = match command.strip_suffix('\\') {
+            Some(words) => (words, true),
+            None => (command, false),
+        };
+        match commands.last_mut() {
+            Some(last) if goes_on => last.push_str(words.trim_start()),
+            _ => commands.push(words.into()),
+        }
+        goes_on = continued;
+    }
+    commands
+}
+
+fn is_called(command: &str) -> bool {
+    let program = command.split_whitespace().next();
+    !NOT_CALLED.iter().any(|(name, _)| Some(*name) == program)
+}
+
+#[test]
+fn commands_are_found_in_console_and_shell_blocks() {
+    let text = "$ no\n```console\n$ a -b\noutput\n$ c \\\n    d\n```\n```sh\n# comment\ne\n```\n```nix\nf\n```\n";
+    assert_eq!(commands(text), ["a -b", "c d", "e"]);
+}
+
+#[test]
+fn every_command_in_the_readme_works() -> Result<()> {
+    let readme = fs::read_to_string(repository().join("README.md")).context("README.md")?;
+    let commands = commands(&readme);
+    ensure!(!commands.is_empty(), "README.md has no commands");
+    let copy = Copy::new()?;
+    // What `make` has made before.
+    fs::create_dir_all(copy.file("target/release"))?;
+    let program = slipway::program()?;
+    std::os::unix::fs::symlink(&program, copy.file("target/release/slipway"))?;
+    let podman = Podman::new()?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    let directory = program.parent().unwrap_or(Path::new("/"));
+    for command in commands.iter().filter(|command| is_called(command)) {
+        // An hour is for what would never end.
+        Command::new("timeout")
+            .args(["3600", "bash", "-e", "-o", "pipefail", "-c", command])
+            .current_dir(copy.path())
+            .env("NIX_CONFIG", nix::config())
+            .env("PATH", format!("{}:{path}", directory.display()))
+            .env_remove("CARGO_TARGET_DIR")
+            .envs(podman.environment())
+            .text()
+            .with_context(|| format!("README.md says: {command}"))?;
+    }
+    Ok(())
+}

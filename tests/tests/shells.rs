@@ -1,0 +1,121 @@
+//! `nix develop`: compiler, librdkafka and cargo for one target, at once and offline.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use end_to_end::command::CommandExt;
+use end_to_end::network;
+use end_to_end::nix::nix;
+use end_to_end::platform::Platform;
+use end_to_end::repository::{Copy, repository};
+use end_to_end::requirement::{Requirement, met};
+use tempfile::TempDir;
+
+const READELF: Requirement = Requirement::Program("readelf", "binutils");
+
+/// Builds the reporter as a developer does in that shell, and gives the program.
+fn cargo_build(shell: &str, copy: &Copy, target: &Path) -> Result<PathBuf> {
+    nix(copy.path())
+        .args(["develop", &format!(".#{shell}"), "--command"])
+        .args(["cargo", "build", "--locked", "--package", "reporter"])
+        .env("CARGO_TARGET_DIR", target)
+        .text()?;
+    let built = Command::new("find")
+        .arg(target)
+        .args(["-path", "*/debug/reporter", "-type", "f"])
+        .text()?;
+    let [program] = built.lines().collect::<Vec<_>>()[..] else {
+        anyhow::bail!(
+            "cargo did not make one program in {}: {built}",
+            target.display()
+        );
+    };
+    Ok(program.into())
+}
+
+fn assert_is_for(program: &Path, platform: &Platform) -> Result<()> {
+    let header = Command::new("readelf")
+        .arg("--file-header")
+        .arg(program)
+        .text()?;
+    let machine = header
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Machine:"))
+        .map(str::trim);
+    assert_eq!(machine, Some(platform.elf_machine.as_str()));
+    Ok(())
+}
+
+fn assert_reports(program: &Path) -> Result<()> {
+    let messages = Command::new(program)
+        .args(["--embedded-broker", "--count", "2", "--interval", "0.1s"])
+        .text()?;
+    assert_eq!(messages.lines().count(), 2, "{messages}");
+    Ok(())
+}
+
+#[test]
+fn cargo_build_in_the_aarch64_shell_gives_an_arm64_program() -> Result<()> {
+    if !met(&[READELF])? {
+        return Ok(());
+    }
+    let platform = Platform::named("aarch64")?;
+    let (copy, target) = (Copy::new()?, TempDir::new()?);
+    let program = cargo_build("aarch64", &copy, target.path())?;
+    assert_is_for(&program, &platform)?;
+    if met(&[Requirement::Runs(&platform)])? {
+        assert_reports(&program)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn cargo_build_in_the_x86_64_shell_and_the_default_one_gives_a_program_that_runs() -> Result<()> {
+    if !met(&[READELF])? {
+        return Ok(());
+    }
+    let platform = Platform::named("x86_64")?;
+    let (copy, target) = (Copy::new()?, TempDir::new()?);
+    for shell in ["x86_64", "default"] {
+        let program = cargo_build(shell, &copy, target.path())?;
+        assert_is_for(&program, &platform)?;
+        assert_reports(&program)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_shell_starts_without_a_network() -> Result<()> {
+    if !met(&[Requirement::NoNetwork])? {
+        return Ok(());
+    }
+    for shell in ["default", "x86_64", "aarch64"] {
+        let mut develop = nix(repository());
+        develop.args(["develop", &format!(".#{shell}"), "--command"]);
+        // of the shell, and not of the machine
+        develop.args([
+            "sh",
+            "-c",
+            "command -v cargo && pkg-config --version && $CC --version",
+        ]);
+        let tools = network::none(&develop)?.text()?;
+        assert!(tools.starts_with("/nix/store/"), "{tools}");
+    }
+    Ok(())
+}
+
+#[test]
+fn images_are_built_without_a_network() -> Result<()> {
+    if !met(&[Requirement::NoNetwork])? {
+        return Ok(());
+    }
+    let copy = Copy::new()?;
+    // Something to build: the reporter with a new version, and its images.
+    copy.edit("crates/reporter/src/main.rs", |text| {
+        format!("{text}\n// edited\n")
+    })?;
+    let mut build = nix(copy.path());
+    build.args(["build", "--no-link", ".#image"]);
+    network::none(&build)?.text().map(drop)
+}
