@@ -1,6 +1,6 @@
 # `make` sets the machine up, builds the images and shows the reporter at work; `make test` proves all of it.
 
-SLIPWAY := target/release/slipway
+SLIPWAY := target/driver/slipway
 
 # The user's own settings hold, for what is not said here.
 define NIX_CONFIG :=
@@ -19,7 +19,7 @@ setup:
 	@setup/nix
 
 $(SLIPWAY):
-	cargo build --release --locked
+	cargo build --profile driver --locked
 
 images: setup $(SLIPWAY)
 	$(SLIPWAY) build
@@ -37,4 +37,4 @@ test: demo
 	$(SLIPWAY) seed $(CHECKED) $(SHELLS) .#slipway .#formatter.x86_64-linux
 	nix flake check --print-build-logs
 	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -- --include-ignored
-	cargo test --locked -p end-to-end -- --test-threads 1 --nocapture
+	SLIPWAY=$(abspath $(SLIPWAY)) cargo test --locked -p end-to-end -- --test-threads 1 --nocapture

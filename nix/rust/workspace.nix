@@ -130,12 +130,16 @@ in {
         if rootManifest ? package
         then removeAttrs (pruned rootManifest) ["workspace"]
         else
-          intersectAttrs {
-            patch = {};
-            profile = {};
-          }
-          rootManifest
+          intersectAttrs {patch = {};} rootManifest
           // {
+            # of the profiles those that every workspace has; the rest builds nothing here
+            profile =
+              intersectAttrs {
+                dev = {};
+                release = {};
+                test = {};
+              }
+              (rootManifest.profile or {});
             workspace =
               removeAttrs rootManifest.workspace ["default-members" "exclude"]
               // {members = map (local: local.dir) locals;};

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use crate::nix;
 use crate::repository::repository;
 
-/// The program: $SLIPWAY, or what `cargo build --release -p slipway` makes.
+/// The program: $SLIPWAY, or what `make` makes.
 pub fn program() -> Result<PathBuf> {
     let target = || {
         let directory = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
@@ -16,11 +16,11 @@ pub fn program() -> Result<PathBuf> {
     };
     let program = match std::env::var_os("SLIPWAY") {
         Some(program) => PathBuf::from(program),
-        None => target().join("release/slipway"),
+        None => target().join("driver/slipway"),
     };
     ensure!(
         program.is_file(),
-        "there is no {}; run: cargo build --release -p slipway",
+        "there is no {}; run: make",
         program.display()
     );
     Ok(program.canonicalize()?)

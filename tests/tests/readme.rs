@@ -71,9 +71,9 @@ fn every_command_in_the_readme_works() -> Result<()> {
     ensure!(!commands.is_empty(), "README.md has no commands");
     let copy = Copy::new()?;
     // What `make` has made before.
-    fs::create_dir_all(copy.file("target/release"))?;
+    fs::create_dir_all(copy.file("target/driver"))?;
     let program = slipway::program()?;
-    std::os::unix::fs::symlink(&program, copy.file("target/release/slipway"))?;
+    std::os::unix::fs::symlink(&program, copy.file("target/driver/slipway"))?;
     let podman = Podman::new()?;
     let path = std::env::var("PATH").unwrap_or_default();
     let directory = program.parent().unwrap_or(Path::new("/"));
