@@ -28,13 +28,13 @@ images: setup $(SLIPWAY)
 demo: images
 	$(SLIPWAY) run --platform linux/amd64 result -- --embedded-broker --count 3 --interval 1
 
-CHECKED = $(foreach name,$(shell nix eval --raw .#checks.x86_64-linux \
-	--apply 'checks: toString (builtins.attrNames checks)'),.#checks.x86_64-linux.$(name))
 SHELLS = $(foreach name,default aarch64 x86_64,.#devShells.x86_64-linux.$(name))
 
 test: demo
 	setup/test-tools
-	$(SLIPWAY) seed $(CHECKED) $(SHELLS) .#slipway .#formatter.x86_64-linux
+	checks=$$(nix eval --raw .#checks.x86_64-linux --apply \
+		'checks: toString (map (name: ".#checks.x86_64-linux.$${name}") (builtins.attrNames checks))') && \
+	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#formatter.x86_64-linux
 	nix flake check --print-build-logs
 	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -- --include-ignored
 	SLIPWAY=$(abspath $(SLIPWAY)) cargo test --locked -p end-to-end -- --test-threads 1 --nocapture

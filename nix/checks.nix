@@ -3,7 +3,7 @@
   root,
   slipway,
 }: let
-  inherit (builtins) attrNames concatMap listToAttrs map readDir;
+  inherit (builtins) attrNames concatMap listToAttrs readDir;
   inherit (slipway) bootstrap reporters targets;
   build = targets.x86_64;
   llvm = slipway.debs.cc.amd64.llvm-19;

@@ -21,7 +21,7 @@
   user ? "65532:65532",
   workdir ? "/",
 }: let
-  inherit (builtins) concatMap filter genericClosure map match placeholder toFile toJSON;
+  inherit (builtins) concatMap filter map match placeholder toFile toJSON;
 
   packer = name: args:
     derivation ({
@@ -37,20 +37,11 @@
 
   # What the package may refer to when it runs, as far as can be told before it is built.
   isRuntime = input: input.outputName == "out" && match ".*-dev" (input.pin.name or "") == null;
-  inputs = filter isRuntime (map (node: node.input) (genericClosure {
-    startSet =
-      map (input: {
-        key = input.outPath;
-        inherit input;
-      })
-      package.runtimeInputs;
-    operator = node:
-      map (input: {
-        key = input.outPath;
-        inherit input;
-      })
-      (node.input.runtimeInputs or [] ++ node.input.depends or []);
-  }));
+  inputs = filter isRuntime (import ./closure.nix {
+      key = input: input.outPath;
+      next = input: input.runtimeInputs or [] ++ input.depends or [];
+    }
+    package.runtimeInputs);
 
   root = derivation {
     inherit system;

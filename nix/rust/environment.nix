@@ -4,10 +4,11 @@
   buildPlatform,
   platform,
 }: let
-  inherit (builtins) listToAttrs replaceStrings split;
+  inherit (builtins) filter isString replaceStrings split;
 
-  letters = builtins.filter (c: c != "") (builtins.filter builtins.isString (split "" "abcdefghijklmnopqrstuvwxyz"));
-  capitals = builtins.filter (c: c != "") (builtins.filter builtins.isString (split "" "ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+  lettersOf = text: filter (letter: isString letter && letter != "") (split "" text);
+  letters = lettersOf "abcdefghijklmnopqrstuvwxyz";
+  capitals = lettersOf "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
   underscored = replaceStrings ["-"] ["_"];
   upper = name: replaceStrings letters capitals (underscored name);
 

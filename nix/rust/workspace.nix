@@ -16,7 +16,6 @@
     elem
     filter
     fromTOML
-    genericClosure
     hasAttr
     head
     intersectAttrs
@@ -93,21 +92,18 @@
     then all
     else filter (entry: elem (find entry).name (wanted members.${locked.name}.manifest)) all;
 
-  node = locked: {
-    key = "${locked.name} ${locked.version}";
-    locked =
-      removeAttrs locked ["dependencies"]
-      // (let
-        dependencies = dependenciesOf locked;
-      in
-        if dependencies == []
-        then {}
-        else {inherit dependencies;});
+  withDependencies = import ../closure.nix {
+    key = locked: "${locked.name} ${locked.version}";
+    next = locked: map find (dependenciesOf locked);
   };
-  closure = map (n: n.locked) (genericClosure {
-    startSet = map node (filter (p: elem p.name packages && !(p ? source)) lock.package);
-    operator = n: map (entry: node (find entry)) (dependenciesOf n.locked);
-  });
+  closure = map (locked:
+    removeAttrs locked ["dependencies"]
+    // (
+      if dependenciesOf locked == []
+      then {}
+      else {dependencies = dependenciesOf locked;}
+    ))
+  (withDependencies (filter (p: elem p.name packages && !(p ? source)) lock.package));
 
   locals = map (p: members.${p.name}) (filter (p: !(p ? source)) closure);
 

@@ -6,7 +6,7 @@
   platforms,
   seeds,
 }: let
-  inherit (builtins) attrNames attrValues concatMap elem filter foldl' genericClosure head listToAttrs map;
+  inherit (builtins) attrValues elem filter foldl' head listToAttrs map;
 
   platformOf = architecture: head (filter (p: p.debian == architecture) (attrValues platforms));
 
@@ -15,6 +15,11 @@
     if pin.name == "libc6"
     then []
     else pin.depends;
+
+  withDepends = import ../closure.nix {
+    key = package: package.pin.name;
+    next = package: package.depends;
+  };
 
   packagesOf = set: architecture: let
     pins = filter (pin: elem set pin.sets && elem architecture pin.for) lock.package;
@@ -27,26 +32,12 @@
 
     package = pin: let
       depends = map (name: packages.${name}) (directDepends pin);
-      closure = map (node: node.package) (genericClosure {
-        startSet =
-          map (package: {
-            key = package.pin.name;
-            inherit package;
-          })
-          depends;
-        operator = node:
-          map (package: {
-            key = package.pin.name;
-            inherit package;
-          })
-          node.package.depends;
-      });
       src = seeds.deb {inherit bash pin;};
     in
       deb
       {
         inherit pin platform src;
-        depends = closure;
+        depends = withDepends depends;
         # a package without code can do without
         libc =
           if pin.name == "libc6"

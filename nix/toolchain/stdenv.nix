@@ -12,23 +12,12 @@
   platformName,
   system,
 }: let
-  inherit (builtins) concatMap genericClosure map removeAttrs;
+  inherit (builtins) removeAttrs;
 
-  # A library and all it depends on: Debian packages say what that is in `depends`, our own in `depends` too.
-  closure = packages:
-    map (node: node.package) (genericClosure {
-      startSet =
-        map (package: {
-          key = package.outPath;
-          inherit package;
-        })
-        packages;
-      operator = node:
-        map (package: {
-          key = package.outPath;
-          inherit package;
-        }) (node.package.depends or []);
-    });
+  withDepends = import ../closure.nix {
+    key = package: package.outPath;
+    next = package: package.depends or [];
+  };
 
   stdenv = derivation {
     inherit system;
@@ -52,7 +41,7 @@
         inherit (platform) gnu;
         args = ["-e" ./default-builder.sh];
         buildGnu = "x86_64-linux-gnu";
-        buildInputs = closure buildInputs;
+        buildInputs = withDepends buildInputs;
         builder = "${bootstrap}/bin/bash";
         initialPath = [bootstrap buildCc cc debs.make patchelf pkg-config];
         inherit nativeBuildInputs outputs;
