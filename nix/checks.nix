@@ -46,6 +46,7 @@
   in [
     (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
     (ofImage "elf" ./checks/elf.sh {})
+    (named "features" (check "features-${platformName}" ./checks/features.sh {inherit librdkafka;}))
     (ofImage "image" ./checks/image.sh {entrypoint = "${program}/bin/reporter";})
     (named "rebuild" (check "rebuild-${platformName}" ./checks/rebuild.sh {
       first = [program librdkafka];

@@ -1,0 +1,11 @@
+# librdkafka was built with what the reporter's users may ask of it; its configure leaves out in
+# silence what it does not find.
+
+for feature in LZ4_EXT SASL_OAUTHBEARER SASL_SCRAM SSL ZLIB ZSTD; do
+  grep -qE "PKGCONFIG .*\<$feature\>" "$librdkafka/lib/librdkafka.so.1" || {
+    echo "librdkafka has no $feature" >&2
+    exit 1
+  }
+done
+
+touch "$out"
