@@ -11,6 +11,9 @@ sandbox = true
 endef
 export NIX_CONFIG
 
+# An error says where it arose in its own words.
+export RUST_LIB_BACKTRACE := 0
+
 .PHONY: all demo images test setup $(SLIPWAY)
 
 all: demo

@@ -7,11 +7,14 @@
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
+use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::consumer::{Consumer, ConsumerContext, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::debug;
 
 use crate::events::Shown;
 use crate::topic::Topic;
@@ -19,7 +22,7 @@ use crate::topic::Topic;
 /// A consumer of the topic, and the cluster of one broker that it reads from.
 pub struct EmbeddedBroker {
     // Before the cluster: fields are dropped in this order, and a client should not see its broker go.
-    consumer: StreamConsumer,
+    consumer: StreamConsumer<Reader>,
     cluster: MockCluster<'static, DefaultProducerContext>,
     read: u64,
 }
@@ -50,11 +53,10 @@ impl EmbeddedBroker {
     /// May be cut off and called again: no message is lost or read twice.
     pub async fn print_until(&mut self, count: u64) -> Result<()> {
         while self.read < count {
-            let message = self
-                .consumer
-                .recv()
-                .await
-                .context("cannot read from the embedded broker")?;
+            let message = match self.consumer.recv().await {
+                Err(error) if reconnects(&error) => continue,
+                message => message.context("cannot read from the embedded broker")?,
+            };
             self.read += 1;
             writeln!(io::stdout(), "{}", Shown(&message)).context("cannot write to stdout")?;
         }
@@ -62,16 +64,37 @@ impl EmbeddedBroker {
     }
 }
 
+/// librdkafka goes on by itself after these. On a busy machine they come even from a broker in the
+/// same process: its thread may be late, and an address found out may replace the first one.
+fn reconnects(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
+    )
+}
+
+/// What librdkafka tells of the reader's connections helps only those who look closely; the
+/// producer's own are logged by [`crate::events`].
+struct Reader;
+
+impl ClientContext for Reader {
+    fn error(&self, _: KafkaError, reason: &str) {
+        debug!("embedded broker's reader: {reason}");
+    }
+}
+
+impl ConsumerContext for Reader {}
+
 /// Reads the whole of the one partition; it needs no group, and so waits for none to form.
-fn consumer(address: &str, topic: &Topic) -> Result<StreamConsumer> {
-    let consumer: StreamConsumer = ClientConfig::new()
+fn consumer(address: &str, topic: &Topic) -> Result<StreamConsumer<Reader>> {
+    let consumer: StreamConsumer<Reader> = ClientConfig::new()
         .set("bootstrap.servers", address)
         .set("group.id", "embedded-broker")
         .set("enable.auto.commit", "false")
         // A person watches: show a message soon after it came.
         .set("fetch.wait.max.ms", "100")
         .set_log_level(RDKafkaLogLevel::Warning)
-        .create()?;
+        .create_with_context(Reader)?;
     let mut whole = TopicPartitionList::new();
     whole.add_partition_offset(topic.as_str(), 0, Offset::Beginning)?;
     consumer.assign(&whole)?;
