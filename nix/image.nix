@@ -16,6 +16,8 @@
   # zstd or gzip
   compression ? "zstd",
   env ? {},
+  # "8080" or "53/udp"
+  expose ? [],
   labels ? {},
   maxLayers ? 100,
   user ? "65532:65532",
@@ -58,7 +60,7 @@ in
       ++ [
         "--config"
         (toFile "image.json" (toJSON {
-          inherit annotations cmd compression labels user workdir;
+          inherit annotations cmd compression expose labels user workdir;
           entrypoint = [(builtins.unsafeDiscardStringContext "${package}/${entrypoint}")];
           env = {SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";} // env;
           platform = target.platform.oci;

@@ -33,15 +33,7 @@ impl Closure {
             let at = lines.number;
             lines.next("the deriver")?;
             let count = lines.count()?;
-            let mut these = Vec::new();
-            for _ in 0..count {
-                let reference = lines.path()?;
-                if reference != path {
-                    these.push(reference);
-                }
-            }
-            these.sort();
-            these.dedup();
+            let these = (0..count).map(|_| lines.path()).collect::<Result<_>>()?;
             if references.contains_key(&path) {
                 return Err(Error::Graph {
                     line: at,
@@ -53,7 +45,18 @@ impl Closure {
         if references.is_empty() {
             return Err(lines.fault("it lists no path".to_owned()));
         }
-        sort(references).map(Closure)
+        Closure::new(references)
+    }
+
+    /// The closure of these paths, each with all that it refers to (itself or not).
+    pub fn new(references: BTreeMap<StorePath, Vec<StorePath>>) -> Result<Closure> {
+        let tidy = |(path, mut these): (StorePath, Vec<StorePath>)| {
+            these.retain(|reference| *reference != path);
+            these.sort();
+            these.dedup();
+            (path, these)
+        };
+        sort(references.into_iter().map(tidy).collect()).map(Closure)
     }
 
     /// The paths with their references, dependencies first.

@@ -44,7 +44,17 @@ pub struct Execution {
         deserialize_with = "or_null"
     )]
     pub labels: BTreeMap<String, String>,
+    /// `80/tcp`, sorted. In the document they are keys of empty objects.
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "or_null"
+    )]
+    pub exposed_ports: BTreeMap<String, Nothing>,
 }
+
+/// An empty object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
 
 fn is_empty(list: &[String]) -> bool {
     list.is_empty()
@@ -74,6 +84,22 @@ pub struct History {
     pub created: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
+}
+
+/// The ports of [`Execution::exposed_ports`], from `80`, which means TCP, or `53/udp`.
+pub fn ports(ports: &[String]) -> Result<BTreeMap<String, Nothing>> {
+    let port = |text: &String| {
+        let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let known = ["tcp", "udp", "sctp"].contains(&protocol);
+        match number.parse::<u16>() {
+            Ok(number) if known && number > 0 => Ok((format!("{number}/{protocol}"), Nothing {})),
+            _ => Err(Error::Config {
+                what: text.clone(),
+                reason: "is not a port, such as 80, 80/tcp or 53/udp",
+            }),
+        }
+    };
+    ports.iter().map(port).collect()
 }
 
 impl Execution {
@@ -166,6 +192,16 @@ mod tests {
         let config: ImageConfig = serde_json::from_str(json).unwrap();
         assert_eq!(config.platform, "linux/amd64".parse().unwrap());
         assert_eq!(config.config.env, ["PATH=/bin"]);
+    }
+
+    #[test]
+    fn a_port_without_a_protocol_is_tcp() {
+        let exposed = ports(&["8080".to_owned(), "53/udp".to_owned()]).unwrap();
+        let json = serde_json::to_string(&exposed).unwrap();
+        assert_eq!(json, r#"{"53/udp":{},"8080/tcp":{}}"#);
+        for bad in ["", "http", "0", "65536", "80/", "80/http", "80-90"] {
+            assert!(ports(&[bad.to_owned()]).is_err(), "{bad}");
+        }
     }
 
     #[test]

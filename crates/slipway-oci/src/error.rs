@@ -123,6 +123,9 @@ pub enum Error {
         limit: usize,
     },
 
+    #[error("{} holds {count} images or indexes, not one; make an index of them, or a layout with one", dir.display())]
+    NotOne { dir: PathBuf, count: usize },
+
     #[error("{what} has the media type {found}, which is not an OCI {wanted}")]
     WrongMediaType {
         what: String,

@@ -32,6 +32,13 @@ pub struct Image {
     manifest: Document<Manifest>,
 }
 
+/// The labels that are annotations as well.
+fn public(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut labels = labels.clone();
+    labels.retain(|name, _| name.starts_with("org.opencontainers."));
+    labels
+}
+
 impl Image {
     /// The image that lays `layers` over each other, the first lowest.
     ///
@@ -44,8 +51,7 @@ impl Image {
         annotations: BTreeMap<String, String>,
         layers: &[Layer],
     ) -> Result<Image> {
-        let mut all = execution.labels.clone();
-        all.retain(|name, _| name.starts_with("org.opencontainers."));
+        let mut all = public(&execution.labels);
         all.extend(annotations);
 
         let config = ImageConfig::new(platform, execution, created, layers)?;
@@ -74,6 +80,26 @@ impl Image {
                 reason: format!("its manifest has {layers} layers, its config {diff_ids}"),
             });
         }
+        Ok(Image { config, manifest })
+    }
+
+    /// The same image with more labels and annotations; one of a name that is there replaces it.
+    pub fn labelled(
+        &self,
+        labels: BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
+    ) -> Result<Image> {
+        let mut all = public(&labels);
+        all.extend(annotations);
+
+        let mut config = self.config.value().clone();
+        config.config.labels.extend(labels);
+        config.config.check()?;
+        let config = Document::new(MediaType::Config, config)?;
+        let mut manifest = self.manifest.value().clone();
+        manifest.config = config.descriptor().clone();
+        manifest.annotations.extend(all);
+        let manifest = Document::new(MediaType::Manifest, manifest)?;
         Ok(Image { config, manifest })
     }
 

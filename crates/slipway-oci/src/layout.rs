@@ -88,6 +88,17 @@ impl Layout {
         &self.index
     }
 
+    /// The one thing that the layout holds, an image or an index.
+    pub fn top(&self) -> Result<&Descriptor> {
+        match &self.index.manifests[..] {
+            [top] => Ok(top),
+            manifests => Err(Error::NotOne {
+                dir: self.directory.clone(),
+                count: manifests.len(),
+            }),
+        }
+    }
+
     /// Every image, also those in indexes that the index names, in the order they are named.
     pub fn images(&self) -> Result<Vec<Image>> {
         let mut images = Vec::new();
@@ -221,21 +232,34 @@ fn check_document_size(what: &str, size: u64) -> Result<()> {
 /// Copies the blob that `file` at `path` holds, and checks it against its descriptor; a file of
 /// the wrong length is not even begun.
 fn copy_checked(blob: &Descriptor, file: File, to: &mut impl Write, path: &Path) -> Result<()> {
-    let check_size = |found| match found == blob.size {
+    let metadata = file.metadata().map_err(Error::io("read", path))?;
+    check_blob_size(blob, metadata.len())?;
+    copy_stream_checked(blob, file, to, path)
+}
+
+fn check_blob_size(blob: &Descriptor, found: u64) -> Result<()> {
+    match found == blob.size {
         true => Ok(()),
         false => Err(Error::BlobSize {
             digest: blob.digest,
             expected: blob.size,
             found,
         }),
-    };
-    let metadata = file.metadata().map_err(Error::io("read", path))?;
-    check_size(metadata.len())?;
+    }
+}
+
+/// Copies a blob and checks it against its descriptor; reads a byte more than it has at most.
+/// `path` is for the error.
+fn copy_stream_checked(
+    blob: &Descriptor,
+    from: impl Read,
+    to: &mut impl Write,
+    path: &Path,
+) -> Result<()> {
     let mut to = Hashing::new(to);
-    // The limit is for a file that grows under our hands.
-    io::copy(&mut file.take(blob.size + 1), &mut to).map_err(Error::io("copy", path))?;
+    io::copy(&mut from.take(blob.size + 1), &mut to).map_err(Error::io("copy", path))?;
     let (_, found, size) = to.finish();
-    check_size(size)?;
+    check_blob_size(blob, size)?;
     match found == blob.digest {
         true => Ok(()),
         false => Err(Error::BlobDigest {

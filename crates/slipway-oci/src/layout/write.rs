@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Layout, VERSION, copy_checked, write_file};
+use super::{Layout, VERSION, copy_checked, copy_stream_checked, write_file};
 use crate::layer::pack_all;
 use crate::staging::Staging;
 use crate::{
@@ -75,8 +76,20 @@ impl LayoutWriter {
         Ok(document.descriptor().clone())
     }
 
+    /// Takes a blob from `from`, unless it is here already; and checks it.
+    pub fn add_blob_from(&mut self, blob: &Descriptor, from: impl Read) -> Result<()> {
+        if self.present.contains(&blob.digest) {
+            return Ok(());
+        }
+        let path = self.blob_path(&blob.digest);
+        let mut to = File::create_new(&path).map_err(Error::io("write", &path))?;
+        copy_stream_checked(blob, from, &mut to, &path)?;
+        self.present.insert(blob.digest);
+        Ok(())
+    }
+
     /// Copies a blob from `file`, unless it is here already.
-    pub(super) fn add_blob(&mut self, blob: &Descriptor, file: &Path) -> Result<()> {
+    pub fn add_blob(&mut self, blob: &Descriptor, file: &Path) -> Result<()> {
         if self.present.contains(&blob.digest) {
             return Ok(());
         }

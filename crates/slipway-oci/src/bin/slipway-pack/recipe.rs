@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use slipway_oci::config::Execution;
+use slipway_oci::config::{self, Execution};
 use slipway_oci::{Compression, Error, Platform, Timestamp};
 
 /// CONFIG.json, checked.
@@ -28,6 +28,9 @@ struct Fields {
     cmd: Vec<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    /// `80/tcp`; without a protocol, TCP.
+    #[serde(default)]
+    expose: Vec<String>,
     user: Option<String>,
     workdir: Option<String>,
     #[serde(default)]
@@ -62,6 +65,7 @@ impl Recipe {
             cmd: fields.cmd,
             working_dir: fields.workdir,
             labels: fields.labels,
+            exposed_ports: config::ports(&fields.expose)?,
         };
         execution.check()?;
         Ok(Recipe {
