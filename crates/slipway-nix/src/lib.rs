@@ -8,6 +8,7 @@ mod build;
 mod call;
 mod derivation;
 mod error;
+mod evaluate;
 mod nix;
 mod path;
 pub mod progress;

@@ -4,8 +4,11 @@
 mod binfmt;
 mod build;
 mod failure;
+mod format;
 mod images;
 mod lock;
+mod output;
+mod platforms;
 mod project;
 mod run;
 mod seed;
@@ -46,6 +49,7 @@ enum Command {
     Seed(seed::Seed),
     Build(build::Build),
     Run(run::Run),
+    Platforms(platforms::Platforms),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Seed(seed) => seed.run(&directory, verbose),
         Command::Build(build) => build.run(&directory, verbose),
         Command::Run(run) => run.run(),
+        Command::Platforms(platforms) => platforms.run(&directory, verbose),
     };
     result.unwrap_or_else(|e| {
         eprintln!("error: {}", failure::one_line(&e));

@@ -1,0 +1,208 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use slipway_nix::Nix;
+use slipway_oci::Platform;
+
+use crate::format::Format;
+use crate::project::Project;
+
+/// Show what can be built, under every name that a platform has
+#[derive(clap::Args)]
+pub struct Platforms {
+    /// Only this platform, by any of its names: arm64, aarch64-linux-gnu, linux/arm64
+    name: Option<String>,
+
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Platforms {
+    pub fn run(&self, directory: &Path, verbose: bool) -> Result<ExitCode> {
+        let project = Project::find(directory)?;
+        let nix = Nix::find(&project.root, verbose)?;
+        let table = Table::read(&nix)?;
+        let rows: Vec<&Row> = match &self.name {
+            Some(name) => vec![table.find(name)?],
+            None => table.0.iter().collect(),
+        };
+        match self.format {
+            Format::Text => print!("{}", columns(&rows)),
+            Format::Json => {
+                let rows: Vec<Value> = rows.into_iter().map(Row::to_json).collect();
+                println!("{:#}", json!(rows));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where a flake has the table.
+const ATTRIBUTE: &str = ".#lib.platforms";
+
+/// The platforms that a flake builds for, as its `lib.platforms` has them. Which kinds of names there
+/// are is not written here: the table decides.
+pub struct Table(Vec<Row>);
+
+/// A platform.
+struct Row {
+    /// As Nix's attributes end: `image-aarch64`.
+    name: String,
+    platform: Platform,
+    /// By the world that a name is of: `debian`, `rust`, …
+    names: BTreeMap<String, String>,
+}
+
+impl Table {
+    /// Reads the table of the flake that `nix` works on.
+    pub fn read(nix: &Nix) -> Result<Self> {
+        let value = nix.evaluate(ATTRIBUTE)?;
+        Self::parse(&value).context(ATTRIBUTE)
+    }
+
+    fn parse(value: &Value) -> Result<Self> {
+        let rows: BTreeMap<String, BTreeMap<String, String>> =
+            serde::Deserialize::deserialize(value)
+                .context("it is not a table of the platforms' names")?;
+        let row = |(name, names): (String, BTreeMap<String, String>)| {
+            let platform = names
+                .get("oci")
+                .with_context(|| format!("{name} has no name oci"))?
+                .parse()?;
+            Ok(Row {
+                name,
+                platform,
+                names,
+            })
+        };
+        rows.into_iter().map(row).collect::<Result<_>>().map(Self)
+    }
+
+    /// The attribute of a flake that is `base` for one platform: `image-aarch64`.
+    #[allow(dead_code, reason = "`slipway build --platform` chooses by it")]
+    pub fn attribute(&self, base: &str, platform: &Platform) -> Result<String> {
+        let row = self.0.iter().find(|row| row.platform.serves(platform));
+        match row {
+            Some(row) => Ok(format!("{base}-{}", row.name)),
+            None => Err(self.unknown(&platform.to_string())),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<&Row> {
+        match self.0.iter().find(|row| row.is_called(name)) {
+            Some(row) => Ok(row),
+            None => Err(self.unknown(name)),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> anyhow::Error {
+        let known: Vec<String> = self.0.iter().map(|row| row.platform.to_string()).collect();
+        anyhow::anyhow!(
+            "{name} is not a platform that can be built; these are: {}",
+            known.join(", ")
+        )
+    }
+}
+
+impl Row {
+    fn is_called(&self, name: &str) -> bool {
+        let same_platform = || {
+            name.parse()
+                .is_ok_and(|platform| self.platform.serves(&platform))
+        };
+        self.name == name || self.names.values().any(|own| own == name) || same_platform()
+    }
+
+    fn to_json(&self) -> Value {
+        let mut row = json!(self.names);
+        row["name"] = json!(self.name);
+        row
+    }
+}
+
+/// A column for each platform, a line for each kind of name.
+fn columns(rows: &[&Row]) -> String {
+    let kinds: std::collections::BTreeSet<&String> =
+        rows.iter().flat_map(|row| row.names.keys()).collect();
+    let mut lines = vec![vec!["name"]];
+    lines[0].extend(rows.iter().map(|row| row.name.as_str()));
+    for kind in kinds {
+        let mut line = vec![kind.as_str()];
+        line.extend(
+            rows.iter()
+                .map(|row| row.names.get(kind).map_or("-", String::as_str)),
+        );
+        lines.push(line);
+    }
+    let width = |column: usize| lines.iter().map(|line| line[column].len()).max();
+    let widths: Vec<usize> = (0..=rows.len()).filter_map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text += cells.join("  ").trim_end();
+        text += "\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table::parse(&json!({
+            "aarch64": {"debian": "arm64", "oci": "linux/arm64"},
+            "x86_64": {"debian": "amd64", "oci": "linux/amd64"},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_platform_is_found_by_any_of_its_names() {
+        for name in ["aarch64", "arm64", "linux/arm64", "linux/arm64/v8"] {
+            assert_eq!(table().find(name).unwrap().name, "aarch64", "{name}");
+        }
+        assert_eq!(
+            table().find("mips").err().unwrap().to_string(),
+            "mips is not a platform that can be built; these are: linux/arm64, linux/amd64"
+        );
+    }
+
+    #[test]
+    fn a_platform_has_an_attribute_for_its_image() {
+        let attribute = |platform: &str| table().attribute("image", &platform.parse().unwrap());
+        assert_eq!(attribute("linux/arm64").unwrap(), "image-aarch64");
+        assert_eq!(attribute("linux/amd64").unwrap(), "image-x86_64");
+        assert!(attribute("linux/riscv64").is_err());
+    }
+
+    #[test]
+    fn names_stand_below_each_other() {
+        let table = table();
+        let rows: Vec<&Row> = table.0.iter().collect();
+        assert_eq!(
+            columns(&rows),
+            "name    aarch64      x86_64\n\
+             debian  arm64        amd64\n\
+             oci     linux/arm64  linux/amd64\n"
+        );
+    }
+
+    #[test]
+    fn a_table_of_another_form_is_refused() {
+        for bad in [
+            json!([]),
+            json!({"x": {"debian": "x"}}),
+            json!({"x": {"oci": 1}}),
+        ] {
+            assert!(Table::parse(&bad).is_err(), "{bad}");
+        }
+    }
+}
