@@ -4,9 +4,11 @@
 //!
 //! Source: OCI image-spec, image-layout.md.
 
+pub mod archive;
 mod merge;
 mod write;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -101,9 +103,29 @@ impl Layout {
 
     /// Every image, also those in indexes that the index names, in the order they are named.
     pub fn images(&self) -> Result<Vec<Image>> {
+        let (_, images) = self.walk(&self.index.manifests)?;
+        Ok(images)
+    }
+
+    /// All that `tops` lead to, and they themselves, each once, what is named before what names it.
+    pub fn blobs(&self, tops: &[Descriptor]) -> Result<Vec<Descriptor>> {
+        let (indexes, images) = self.walk(tops)?;
+        let of_images = images.iter().flat_map(|image| {
+            let layers = image.layers().map(|(layer, _)| layer);
+            layers.chain([image.config().descriptor(), image.manifest().descriptor()])
+        });
+        let mut seen = BTreeSet::new();
+        let mut blobs: Vec<_> = of_images.chain(indexes.iter().rev()).cloned().collect();
+        blobs.retain(|blob| seen.insert(blob.digest));
+        Ok(blobs)
+    }
+
+    /// The indexes that `tops` lead to, outer before inner, and the images, as they are named.
+    fn walk(&self, tops: &[Descriptor]) -> Result<(Vec<Descriptor>, Vec<Image>)> {
+        let mut indexes = Vec::new();
         let mut images = Vec::new();
         let mut seen = 0;
-        let mut pending: Vec<_> = named_by(&self.index, 0);
+        let mut pending: Vec<_> = at_depth(tops, 0);
         while let Some((descriptor, depth)) = pending.pop() {
             // Counted here, so that indexes without images cannot multiply either.
             seen += 1;
@@ -114,7 +136,8 @@ impl Layout {
                 MediaType::Manifest => images.push(self.read_image(&descriptor)?),
                 MediaType::Index if depth < DEPTH_LIMIT => {
                     let inner: Document<Index> = self.document(&descriptor)?;
-                    pending.extend(named_by(inner.value(), depth + 1));
+                    pending.extend(at_depth(&inner.value().manifests, depth + 1));
+                    indexes.push(inner.descriptor().clone());
                 }
                 MediaType::Index => {
                     return Err(self.too_many("indexes within each other", DEPTH_LIMIT));
@@ -128,7 +151,7 @@ impl Layout {
                 }
             }
         }
-        Ok(images)
+        Ok((indexes, images))
     }
 
     /// The first image for `platform`.
@@ -167,9 +190,16 @@ impl Layout {
 
     /// Copies a blob to `to`. On an error, what `to` got is worthless.
     pub fn copy_blob(&self, blob: &Descriptor, to: &mut impl Write) -> Result<()> {
+        copy_stream_checked(blob, self.open_blob(blob)?, to, &self.blob_path(blob))
+    }
+
+    /// A blob's file, which has the right length.
+    pub fn open_blob(&self, blob: &Descriptor) -> Result<File> {
         let path = self.blob_path(blob);
         let file = File::open(&path).map_err(Error::io("read", &path))?;
-        copy_checked(blob, file, to, &path)
+        let metadata = file.metadata().map_err(Error::io("read", &path))?;
+        check_blob_size(blob, metadata.len())?;
+        Ok(file)
     }
 
     fn read_image(&self, descriptor: &Descriptor) -> Result<Image> {
@@ -205,10 +235,9 @@ impl Layout {
     }
 }
 
-/// What an index at `depth` names, the first on top of the stack.
-fn named_by(index: &Index, depth: usize) -> Vec<(Descriptor, usize)> {
-    let named = index.manifests.iter().rev();
-    named.map(|it| (it.clone(), depth)).collect()
+/// What is named at `depth`, the first on top of the stack.
+fn at_depth(named: &[Descriptor], depth: usize) -> Vec<(Descriptor, usize)> {
+    named.iter().rev().map(|it| (it.clone(), depth)).collect()
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
