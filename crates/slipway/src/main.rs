@@ -7,6 +7,8 @@ mod failure;
 mod images;
 mod lock;
 mod project;
+mod push;
+mod registry;
 mod run;
 mod seed;
 mod sources;
@@ -45,6 +47,7 @@ enum Command {
     Lock(lock::Lock),
     Seed(seed::Seed),
     Build(build::Build),
+    Push(push::Push),
     Run(run::Run),
 }
 
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Lock(lock) => lock.run(&directory),
         Command::Seed(seed) => seed.run(&directory, verbose),
         Command::Build(build) => build.run(&directory, verbose),
+        Command::Push(push) => push.run(),
         Command::Run(run) => run.run(),
     };
     result.unwrap_or_else(|e| {
