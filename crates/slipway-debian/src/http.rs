@@ -4,15 +4,12 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::time::Duration;
 
+use slipway_http::{Agents, Proxies, resolve};
 use ureq::config::Config;
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::WithoutBody;
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Body, Proxy, RequestBuilder};
-
-use crate::proxy::{AbsoluteForm, Proxies, absolute_form, takes_absolute_form};
 
 /// How long to wait for a mirror.
 #[derive(Clone, Debug)]
@@ -91,12 +88,7 @@ const MOST_REDIRECTS: usize = 5;
 /// Sends requests.
 #[derive(Debug)]
 pub struct Client {
-    proxies: Proxies,
-    direct: Agent,
-    /// Through a proxy that is sent the whole address.
-    forwarded: Agent,
-    /// Through tunnels of proxies.
-    tunnelled: HashMap<String, Agent>,
+    agents: Agents,
 }
 
 impl Client {
@@ -109,27 +101,8 @@ impl Client {
             https: apt.https_proxy.clone().or(environment.https),
             direct: environment.direct,
         };
-        let tunnel = |url: &String| {
-            let proxy = Proxy::new(url).ok()?;
-            Some((
-                url.clone(),
-                Agent::new_with_config(config(patience, Some(proxy))),
-            ))
-        };
         Self {
-            tunnelled: proxies
-                .http
-                .iter()
-                .chain(&proxies.https)
-                .filter_map(tunnel)
-                .collect(),
-            proxies,
-            direct: Agent::new_with_config(config(patience, None)),
-            forwarded: Agent::with_parts(
-                config(patience, None),
-                DefaultConnector::new().chain(AbsoluteForm),
-                DefaultResolver::default(),
-            ),
+            agents: Agents::new(proxies, |proxy| config(patience, proxy)),
         }
     }
 
@@ -161,20 +134,11 @@ impl Client {
     ) -> Result<Response<Body>, String> {
         let mut url = url.to_owned();
         for _ in 0..=MOST_REDIRECTS {
-            let request = match self.proxies.for_url(&url) {
-                None => make(&self.direct, &url),
-                Some(proxy) if url.starts_with("http:") && takes_absolute_form(proxy) => {
-                    make(&self.forwarded, &absolute_form(proxy, &url))
-                        .header("Host", authority(&url))
-                }
-                Some(proxy) => {
-                    let agent = self
-                        .tunnelled
-                        .get(proxy)
-                        .ok_or_else(|| format!("{proxy:?} is not a proxy"))?;
-                    make(agent, &url)
-                }
-            };
+            let route = self.agents.route(&url)?;
+            let mut request = make(route.agent, &route.address);
+            if let Some(host) = route.host {
+                request = request.header("Host", host);
+            }
             let response = request.call().map_err(|e| e.to_string())?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
@@ -184,7 +148,7 @@ impl Client {
                 .get("location")
                 .and_then(|value| value.to_str().ok());
             url = location
-                .and_then(|location| redirected(&url, location))
+                .and_then(|location| resolve(&url, location))
                 .ok_or("redirected to no address")?;
         }
         Err("redirected too often".into())
@@ -210,24 +174,6 @@ fn config(patience: &Patience, proxy: Option<Proxy>) -> Config {
         .build()
 }
 
-/// Host and port of an address.
-fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or(rest)
-}
-
-/// Where a `Location` leads: an address, or a path on the same host.
-fn redirected(url: &str, location: &str) -> Option<String> {
-    if location.starts_with("http://") || location.starts_with("https://") {
-        return Some(location.into());
-    }
-    let scheme = url.split_once("://")?.0;
-    let path = location
-        .strip_prefix('/')
-        .filter(|path| !path.starts_with('/'))?;
-    Some(format!("{scheme}://{}/{path}", authority(url)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,17 +188,5 @@ mod tests {
         assert_eq!(apt.https_proxy, None);
         assert!(apt.accepts_expired);
         assert!(!AptConfiguration::parse("Acquire::Check-Valid-Until true\n").accepts_expired);
-    }
-
-    #[test]
-    fn a_redirect_leads_to_an_address_or_a_path() {
-        let to = |location| redirected("http://mirror.example:80/debian/x", location);
-        assert_eq!(to("/y").as_deref(), Some("http://mirror.example:80/y"));
-        assert_eq!(
-            to("https://other.example/y").as_deref(),
-            Some("https://other.example/y")
-        );
-        assert_eq!(to("//other.example/y"), None);
-        assert_eq!(to("y"), None);
     }
 }

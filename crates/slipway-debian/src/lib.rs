@@ -19,7 +19,6 @@ pub mod mirrors;
 pub mod nar;
 pub mod package;
 pub mod progress;
-mod proxy;
 pub mod relation;
 pub mod release;
 pub mod relock;

@@ -10,6 +10,8 @@ mod lock;
 mod output;
 mod platforms;
 mod project;
+mod push;
+mod registry;
 mod run;
 mod seed;
 mod sources;
@@ -48,6 +50,7 @@ enum Command {
     Lock(lock::Lock),
     Seed(seed::Seed),
     Build(build::Build),
+    Push(push::Push),
     Run(run::Run),
     Platforms(platforms::Platforms),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Lock(lock) => lock.run(&directory),
         Command::Seed(seed) => seed.run(&directory, verbose),
         Command::Build(build) => build.run(&directory, verbose),
+        Command::Push(push) => push.run(),
         Command::Run(run) => run.run(),
         Command::Platforms(platforms) => platforms.run(&directory, verbose),
     };

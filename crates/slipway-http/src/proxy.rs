@@ -121,16 +121,21 @@ impl<T: Transport> Transport for AbsoluteFormTransport<T> {
     }
 }
 
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
 /// Gives the new length.
 fn without_slash(output: &mut [u8], amount: usize) -> usize {
-    for start in [&b"GET /http://"[..], b"HEAD /http://"] {
-        if output[..amount].starts_with(start) {
-            let slash = start.len() - "/http://".len();
+    let slash = METHODS.iter().find_map(|method| {
+        let rest = output[..amount].strip_prefix(method.as_bytes())?;
+        rest.starts_with(b" /http://").then_some(method.len() + 1)
+    });
+    match slash {
+        Some(slash) => {
             output.copy_within(slash + 1..amount, slash);
-            return amount - 1;
+            amount - 1
         }
+        None => amount,
     }
-    amount
 }
 
 #[cfg(test)]
@@ -177,6 +182,9 @@ mod tests {
             &output[..length],
             b"GET http://m.example/x HTTP/1.1\r\n\r\n"
         );
+        let mut output = *b"PATCH /http://m.example/x HTTP/1.1\r\n";
+        let length = without_slash(&mut output, 36);
+        assert_eq!(&output[..length], b"PATCH http://m.example/x HTTP/1.1\r\n");
         let mut other = *b"GET /x HTTP/1.1\r\n";
         assert_eq!(without_slash(&mut other, 17), 17);
     }

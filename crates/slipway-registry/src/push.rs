@@ -1,0 +1,250 @@
+//! Registries show a tag as soon as it is put, to everyone. So a tag comes last, when all that it
+//! leads to is there, and whoever pulls meets the old image or the new one, never a part of one.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use slipway_oci::{Descriptor, Digest, Layout};
+
+use crate::client::{Client, lock};
+use crate::documents::Tree;
+use crate::manifests::{digest_of, put};
+use crate::patience::Work;
+use crate::progress::Progress;
+use crate::session::{Action, Session};
+use crate::upload::{Arrival, ensure_blob};
+use crate::{Error, Reference, Repository, Result};
+
+/// A reference that now stands for the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    pub reference: Reference,
+    pub digest: Digest,
+    pub outcome: Outcome,
+}
+
+/// What it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stood for that image already.
+    Unchanged,
+    /// The registry had the image, under another name in the repository.
+    Tagged,
+    /// The image was sent, at least what was not there of it.
+    Sent,
+}
+
+/// Pushes `top`, an image or an index in `layout`, under each of the references.
+///
+/// A reference without a tag is put under its digest alone; one with a digest must have that of
+/// `top`. What a registry has is not sent again: blobs of the repositories pushed to before, and
+/// of [`Client::mounting`], are mounted where these are on the same registry. Tags are put when everything
+/// is in all repositories.
+///
+/// A reference that stands for `top` already takes one request, beyond those that find out how the
+/// registry wants to be asked.
+pub fn push(
+    client: &Client,
+    layout: &Layout,
+    top: &Descriptor,
+    references: &[Reference],
+    progress: &dyn Progress,
+) -> Result<Vec<Pushed>> {
+    for reference in references {
+        if reference.digest().is_some_and(|it| it != top.digest) {
+            return Err(Error::OtherPin(Box::new(reference.clone()), top.digest));
+        }
+    }
+    let work = Work::new(progress);
+    let mut targets = targets(client, references, &work)?;
+    for target in &mut targets {
+        target.look(top)?;
+    }
+    let pushed = send(layout, top, &targets, &client.mount_from, &work);
+    progress.end();
+    pushed?;
+    let pushed = |target: &Target| {
+        let outcome = target.outcomes.clone();
+        outcome.into_iter().map(|(reference, outcome)| Pushed {
+            reference,
+            digest: top.digest,
+            outcome,
+        })
+    };
+    let pushed: Vec<Pushed> = targets.iter().flat_map(pushed).collect();
+    // In the order that they were asked for.
+    let find = |wanted: &Reference| pushed.iter().find(|it| it.reference == *wanted).cloned();
+    Ok(references.iter().filter_map(find).collect())
+}
+
+/// The references in one repository.
+struct Target<'a> {
+    session: Session<'a>,
+    references: Vec<Reference>,
+    outcomes: Vec<(Reference, Outcome)>,
+}
+
+fn targets<'a>(
+    client: &'a Client,
+    references: &[Reference],
+    work: &'a Work<'a>,
+) -> Result<Vec<Target<'a>>> {
+    let mut targets: Vec<Target> = Vec::new();
+    for reference in references {
+        let repository = reference.repository();
+        let known = targets
+            .iter_mut()
+            .find(|it| it.session.repository == *repository);
+        match known {
+            Some(target) if target.references.contains(reference) => {}
+            Some(target) => target.references.push(reference.clone()),
+            None => targets.push(Target {
+                session: Session::open(client, repository, Action::Push, work)?,
+                references: vec![reference.clone()],
+                outcomes: Vec::new(),
+            }),
+        }
+    }
+    Ok(targets)
+}
+
+impl Target<'_> {
+    /// Finds out which references stand for `top` already.
+    fn look(&mut self, top: &Descriptor) -> Result<()> {
+        let mut present = false;
+        for reference in &self.references {
+            let name = name_of(reference, top);
+            let unchanged = digest_of(&self.session, &name)? == Some(top.digest);
+            present |= unchanged;
+            let outcome = match unchanged {
+                true => Outcome::Unchanged,
+                false => Outcome::Sent,
+            };
+            self.outcomes.push((reference.clone(), outcome));
+        }
+        for (_, outcome) in &mut self.outcomes {
+            if present && *outcome == Outcome::Sent {
+                *outcome = Outcome::Tagged;
+            }
+        }
+        Ok(())
+    }
+
+    fn lacks_content(&self) -> bool {
+        self.outcomes.iter().any(|(_, it)| *it == Outcome::Sent)
+    }
+}
+
+/// What a manifest is put under: the tag, or else its digest.
+fn name_of(reference: &Reference, top: &Descriptor) -> String {
+    match reference.tag() {
+        Some(tag) => tag.to_owned(),
+        None => top.digest.to_string(),
+    }
+}
+
+fn send(
+    layout: &Layout,
+    top: &Descriptor,
+    targets: &[Target],
+    mount_from: &[Repository],
+    work: &Work,
+) -> Result<()> {
+    let changes = |target: &&Target| {
+        let mut outcomes = target.outcomes.iter();
+        outcomes.any(|(_, outcome)| *outcome != Outcome::Unchanged)
+    };
+    let targets: Vec<&Target> = targets.iter().filter(changes).collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let tree = Tree::walk(top, |descriptor| {
+        let mut bytes = Vec::new();
+        layout.copy_blob(descriptor, &mut bytes)?;
+        Ok(bytes)
+    })?;
+    let Some((last, children)) = tree.nodes.split_last() else {
+        return Ok(());
+    };
+
+    let mut have: Vec<&Repository> = mount_from.iter().collect();
+    let lacking: Vec<_> = targets.iter().filter(|it| it.lacks_content()).collect();
+    let bytes: u64 = tree.blobs.iter().map(|blob| blob.size).sum();
+    let times = lacking.len();
+    if times > 0 {
+        work.progress
+            .start(tree.blobs.len() * times, bytes * times as u64);
+    }
+    for target in lacking {
+        let repository = &target.session.repository;
+        let from: Vec<String> = have
+            .iter()
+            .filter(|it| it.host() == repository.host() && it.path() != repository.path())
+            .map(|it| it.path().to_owned())
+            .collect();
+        send_blobs(&target.session, layout, &tree.blobs, &from)?;
+        for child in children {
+            put(&target.session, &child.descriptor.digest.to_string(), child)?;
+        }
+        have.push(repository);
+    }
+    for target in &targets {
+        for (reference, outcome) in &target.outcomes {
+            if *outcome != Outcome::Unchanged {
+                put(&target.session, &name_of(reference, top), last)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Several at a time; the first error ends all.
+fn send_blobs(
+    session: &Session,
+    layout: &Layout,
+    blobs: &[Descriptor],
+    from: &[String],
+) -> Result<()> {
+    let mut queue: Vec<&Descriptor> = blobs.iter().collect();
+    // With the largest first no connection is left alone with it at the end.
+    queue.sort_by_key(|blob| std::cmp::Reverse(blob.size));
+    let queue = Mutex::new(VecDeque::from(queue));
+    let first_error = Mutex::new(None);
+    let work = session.work;
+    let run = || {
+        while !work.stopped() {
+            let Some(blob) = lock(&queue).pop_front() else {
+                return;
+            };
+            match ensure_blob(session, layout, blob, from) {
+                Ok(arrival) => {
+                    let how = match arrival {
+                        Arrival::Present => "present",
+                        Arrival::Mounted => "mounted",
+                        Arrival::Sent => "pushed",
+                    };
+                    let name = blob.digest.to_string();
+                    work.progress.done(&name, blob.size, how);
+                }
+                Err(error) => {
+                    work.stop.store(true, Ordering::Relaxed);
+                    // Those that are stopped by it come later and say less.
+                    lock(&first_error).get_or_insert(error);
+                }
+            }
+        }
+    };
+    let threads = session.client.options.jobs.clamp(1, blobs.len().max(1));
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(run);
+        }
+        run();
+    });
+    match lock(&first_error).take() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
