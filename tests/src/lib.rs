@@ -4,6 +4,9 @@
 //! Nothing here writes into the repository or into the user's container storage.
 
 pub mod command;
+pub mod containerd;
+pub mod daemon;
+pub mod docker;
 pub mod network;
 pub mod nix;
 pub mod platform;

@@ -19,6 +19,8 @@ pub enum Requirement<'a> {
     Program(&'a str, &'a str),
     /// Containers of one's own.
     Podman,
+    /// The rights of root, and what for.
+    Root(&'a str),
     /// A place without a network.
     NoNetwork,
     /// Programs of this platform can be run, by an emulator if need be.
@@ -53,6 +55,10 @@ impl Requirement<'_> {
                 }
                 Ok(())
             }
+            Self::Root(what) => match is_root()? {
+                true => Ok(()),
+                false => bail!("only root can have {what}"),
+            },
             Self::NoNetwork => network::none(&Command::new("true"))?
                 .text()
                 .map(drop)

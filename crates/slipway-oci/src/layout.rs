@@ -90,10 +90,10 @@ impl Layout {
         &self.index
     }
 
-    /// The one thing that the layout holds, an image or an index.
+    /// The one thing that the layout holds, an image or an index; perhaps under several names.
     pub fn top(&self) -> Result<&Descriptor> {
         match &self.index.manifests[..] {
-            [top] => Ok(top),
+            [top, names @ ..] if names.iter().all(|it| it.digest == top.digest) => Ok(top),
             manifests => Err(Error::NotOne {
                 dir: self.directory.clone(),
                 count: manifests.len(),

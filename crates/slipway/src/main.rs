@@ -3,17 +3,23 @@
 
 mod binfmt;
 mod build;
+mod delivery;
+mod engine;
 mod failure;
 mod format;
 mod images;
+mod load;
 mod lock;
 mod output;
+mod pair;
 mod platforms;
 mod project;
 mod push;
 mod registry;
 mod run;
+mod scratch;
 mod seed;
+mod source;
 mod sources;
 
 use std::path::PathBuf;
@@ -51,6 +57,7 @@ enum Command {
     Seed(seed::Seed),
     Build(build::Build),
     Push(push::Push),
+    Load(load::Load),
     Run(run::Run),
     Platforms(platforms::Platforms),
 }
@@ -65,7 +72,8 @@ fn main() -> ExitCode {
         Command::Lock(lock) => lock.run(&directory),
         Command::Seed(seed) => seed.run(&directory, verbose),
         Command::Build(build) => build.run(&directory, verbose),
-        Command::Push(push) => push.run(),
+        Command::Push(push) => push.run(&directory, verbose),
+        Command::Load(load) => load.run(&directory, verbose),
         Command::Run(run) => run.run(),
         Command::Platforms(platforms) => platforms.run(&directory, verbose),
     };

@@ -30,10 +30,7 @@ pub fn merge(directory: &Path, layouts: &[Layout]) -> Result<Layout> {
     let mut writer = LayoutWriter::create(directory)?;
     let mut manifests = Vec::new();
     for (layout, image) in images.values() {
-        for (layer, _) in image.layers() {
-            writer.add_blob(layer, &layout.blob_path(layer))?;
-        }
-        manifests.push(writer.add_image(image)?);
+        manifests.push(writer.add_image_of(layout, image)?);
     }
     let index = Document::new(MediaType::Index, Index::new(manifests))?;
     let top = writer.add_document(&index)?;

@@ -101,9 +101,22 @@ impl LayoutWriter {
         Ok(())
     }
 
+    /// Adds an image of another layout with all its layers, and gives its descriptor.
+    pub fn add_image_of(&mut self, layout: &Layout, image: &Image) -> Result<Descriptor> {
+        for (layer, _) in image.layers() {
+            self.add_blob(layer, &layout.blob_path(layer))?;
+        }
+        self.add_image(image)
+    }
+
     /// Completes the layout: `top` is what it holds, an image or an index.
     pub fn finish(self, top: Descriptor) -> Result<Layout> {
-        let index = Index::new(vec![top]);
+        self.finish_named(vec![top])
+    }
+
+    /// Completes a layout that holds one thing under several names: see [`super::archive::named`].
+    pub fn finish_named(self, tops: Vec<Descriptor>) -> Result<Layout> {
+        let index = Index::new(tops);
         let json = serde_json::to_vec(&index).map_err(|source| Error::Json {
             what: "index.json".to_owned(),
             source,

@@ -1,0 +1,331 @@
+//! `slipway load` and `--output`, into real engines.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use end_to_end::command::CommandExt;
+use end_to_end::containerd::Containerd;
+use end_to_end::docker::Docker;
+use end_to_end::nix::nix_build;
+use end_to_end::platform::Platform;
+use end_to_end::podman::Podman;
+use end_to_end::repository::repository;
+use end_to_end::requirement::{Requirement, met};
+use end_to_end::skopeo::{SKOPEO, inspect, skopeo};
+use end_to_end::slipway::slipway;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const NAME: &str = "localhost/reporter:dev";
+const RUN: [&str; 4] = [
+    "--embedded-broker",
+    "--count=1",
+    "--interval=0.1s",
+    "--topic=x",
+];
+
+/// The index, and the image ID (the config's digest) of one of its platforms.
+fn image(platform: &Platform) -> Result<(String, String)> {
+    let layout = nix_build(repository(), "image")?;
+    let architecture = platform.oci.trim_start_matches("linux/");
+    let manifest = inspect_platform(&layout, architecture)?;
+    let id = manifest["config"]["digest"].as_str();
+    let id = id.context("a manifest without a config")?.to_owned();
+    Ok((layout.display().to_string(), id))
+}
+
+fn inspect_platform(layout: &Path, architecture: &str) -> Result<Value> {
+    let index = inspect(layout, &["--raw"])?;
+    let manifests = index["manifests"].as_array().context("not an index")?;
+    let named = manifests
+        .iter()
+        .find(|it| it["platform"]["architecture"] == architecture)
+        .and_then(|it| it["digest"].as_str())
+        .context("the platform is not in the index")?;
+    let blob = layout.join("blobs").join(named.replace(':', "/"));
+    Ok(serde_json::from_slice(&std::fs::read(blob)?)?)
+}
+
+#[test]
+fn podman_gets_the_image_of_this_machine_and_of_another_under_all_its_names() -> Result<()> {
+    for name in ["x86_64", "aarch64"] {
+        let platform = Platform::named(name)?;
+        if !met(&[Requirement::Podman, Requirement::Runs(&platform), SKOPEO])? {
+            return Ok(());
+        }
+        let (layout, id) = image(&platform)?;
+        let podman = Podman::new()?;
+        let mut load = slipway(&["load", &layout, "-t", NAME, "-t", "localhost/other:1"])?;
+        load.args(["--into", "podman"]).envs(podman.environment());
+        if !platform.is_native() {
+            load.args(["--platform", &platform.oci]);
+        }
+        let said = load.text()?;
+        assert!(said.contains(&id), "{said}");
+        for name in [NAME, "localhost/other:1"] {
+            let shown = podman
+                .command(&["image", "inspect", "--format={{.Id}}", name])
+                .text()?;
+            assert_eq!(shown.trim(), id.trim_start_matches("sha256:"));
+        }
+        let told = podman.run(&["--rm"], NAME, &RUN).text()?;
+        assert!(told.contains(", PID: 1, UID: 65532"), "{told}");
+    }
+    Ok(())
+}
+
+#[test]
+fn docker_gets_the_image_and_runs_it() -> Result<()> {
+    let platform = Platform::named("x86_64")?;
+    let needed = [
+        Requirement::Root("a Docker daemon of one's own"),
+        Requirement::Program("dockerd", "docker.io"),
+        Requirement::Program("containerd", "containerd"),
+        SKOPEO,
+    ];
+    if !met(&needed)? {
+        return Ok(());
+    }
+    let (layout, id) = image(&platform)?;
+    let docker = Docker::start()?;
+    let mut load = slipway(&[
+        "load",
+        &layout,
+        "-t",
+        NAME,
+        "-t",
+        "localhost/other:1",
+        "--into",
+        "docker",
+    ])?;
+    load.envs(docker.environment()).text()?;
+    for name in [NAME, "localhost/other:1"] {
+        let shown = docker
+            .docker(&["image", "inspect", "--format={{.Id}}", name])
+            .text()?;
+        assert_eq!(shown.trim(), id);
+    }
+    let told = docker
+        .docker(
+            &[
+                &["run", "--rm", "--read-only", "--network=host", NAME][..],
+                &RUN,
+            ]
+            .concat(),
+        )
+        .text()?;
+    assert!(told.contains(", UID: 65532"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn containerd_gets_the_image_of_either_platform_as_it_was_built() -> Result<()> {
+    let needed = [
+        Requirement::Root("a containerd of one's own"),
+        Requirement::Program("containerd", "containerd"),
+        SKOPEO,
+    ];
+    if !met(&needed)? {
+        return Ok(());
+    }
+    let containerd = Containerd::start()?;
+    for name in ["x86_64", "aarch64"] {
+        let platform = Platform::named(name)?;
+        let (layout, id) = image(&platform)?;
+        let name = format!("localhost/reporter:{name}");
+        let mut load = slipway(&["load", &layout, "-t", &name, "--into", "containerd"])?;
+        load.args(["--platform", &platform.oci])
+            .envs(containerd.environment());
+        let said = load.text()?;
+        assert!(said.contains(&id), "{said}");
+        let manifest = inspect_platform(
+            Path::new(&layout),
+            platform.oci.trim_start_matches("linux/"),
+        )?;
+        let listed = containerd.ctr(&["images", "list"]).text()?;
+        let line = listed.lines().find(|line| line.starts_with(&name));
+        let line = line.with_context(|| format!("{name} is not in {listed}"))?;
+        assert!(line.contains(&platform.oci), "{line}");
+        let blobs = containerd.ctr(&["content", "list", "--quiet"]).text()?;
+        assert!(
+            blobs.contains(
+                manifest["layers"][0]["digest"]
+                    .as_str()
+                    .context("no layer")?
+            )
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_written_is_read_by_others_with_the_same_digests() -> Result<()> {
+    if !met(&[SKOPEO])? {
+        return Ok(());
+    }
+    let place = TempDir::new()?;
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let (layout, id) = image(&Platform::named("x86_64")?)?;
+    let outputs = [
+        format!("type=oci,dest={}", at("layout")),
+        format!("type=oci,dest={}", at("oci.tar")),
+        format!("type=docker,dest={}", at("docker.tar")),
+    ];
+    let mut build = slipway(&["build", "-t", NAME, "--metadata-file", &at("metadata")])?;
+    build.arg("--out-link").arg(at("result"));
+    for output in &outputs {
+        build.args(["--output", output]);
+    }
+    build.text()?;
+
+    let raw = inspect(Path::new(&layout), &["--raw"])?;
+    for name in [
+        format!("oci:{}", at("layout")),
+        format!("oci-archive:{}", at("oci.tar")),
+    ] {
+        let text = skopeo(&["inspect", "--raw", &name])?;
+        assert_eq!(serde_json::from_str::<Value>(&text)?, raw, "{name}");
+    }
+    let text = skopeo(&[
+        "inspect",
+        "--raw",
+        &format!("docker-archive:{}", at("docker.tar")),
+    ])?;
+    assert!(text.contains(&id), "{text}");
+    let metadata: Value = serde_json::from_slice(&std::fs::read(at("metadata"))?)?;
+    let top = inspect_digest(Path::new(&layout))?;
+    assert_eq!(metadata["containerimage.digest"], top.as_str());
+    assert_eq!(metadata["image.name"], NAME);
+
+    // And by ourselves, from the archive.
+    if met(&[Requirement::Podman])? {
+        let podman = Podman::new()?;
+        let mut load = slipway(&["load", &at("oci.tar"), "--into", "podman"])?;
+        let said = load.envs(podman.environment()).text()?;
+        assert!(
+            said.starts_with("localhost/reporter:latest is in podman"),
+            "{said}"
+        );
+    }
+    Ok(())
+}
+
+fn inspect_digest(layout: &Path) -> Result<String> {
+    let index: Value = serde_json::from_slice(&std::fs::read(layout.join("index.json"))?)?;
+    let digest = index["manifests"][0]["digest"].as_str();
+    Ok(digest.context("index.json names nothing")?.to_owned())
+}
+
+#[test]
+fn labels_and_annotations_are_added_to_what_is_sent() -> Result<()> {
+    if !met(&[SKOPEO])? {
+        return Ok(());
+    }
+    let place = TempDir::new()?;
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let output = format!("type=oci,dest={}", at("layout"));
+    slipway(&[
+        "build",
+        "--platform",
+        "linux/arm64,linux/amd64",
+        "--output",
+        &output,
+    ])?
+    .args([
+        "--label",
+        "team=harbour",
+        "--annotation",
+        "a=b",
+        "--annotation",
+        "index:c=d=e",
+    ])
+    .arg("--out-link")
+    .arg(at("result"))
+    .text()?;
+    let layout = place.path().join("layout");
+    let index = inspect(&layout, &["--raw"])?;
+    assert_eq!(index["annotations"]["c"], "d=e");
+    for architecture in ["amd64", "arm64"] {
+        let manifest = inspect_platform(&layout, architecture)?;
+        assert_eq!(manifest["annotations"]["a"], "b");
+        let shown = inspect(&layout, &["--override-arch", architecture]);
+        assert_eq!(shown?["Labels"]["team"], "harbour");
+    }
+    Ok(())
+}
+
+#[test]
+fn one_platform_alone_is_an_image_and_no_index() -> Result<()> {
+    if !met(&[SKOPEO])? {
+        return Ok(());
+    }
+    let place = TempDir::new()?;
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let mut build = slipway(&[
+        "build",
+        "--platform",
+        "linux/arm64",
+        "--output",
+        &at("layout"),
+    ])?;
+    build.arg("--out-link").arg(at("result")).text()?;
+    let manifest = inspect(&place.path().join("layout"), &["--raw"])?;
+    assert!(manifest["config"].is_object(), "{manifest}");
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
+    let place = TempDir::new()?;
+    let at = |name: &str| place.path().join(name).display().to_string();
+    std::fs::write(place.path().join("taken"), "")?;
+    for (arguments, reason) in [
+        (
+            vec!["build", "-t", NAME],
+            "goes nowhere; add --push, --load or --output",
+        ),
+        (vec!["build", "--push"], "--tag"),
+        (
+            vec!["build", "--output", "type=zip,dest=x"],
+            "there is no type \"zip\"",
+        ),
+        (vec!["build", "--output", &at("taken")], "exists already"),
+        (
+            vec!["build", "--output", &format!("type=docker,dest={}", at(""))],
+            "is a directory",
+        ),
+        (
+            vec!["build", "--label", "x=y"],
+            "add --push, --load or --output",
+        ),
+        (vec!["build", "--label", "x"], "not NAME=VALUE"),
+        (
+            vec!["build", "--platform", "linux/mips"],
+            "is not a platform that can be built",
+        ),
+        (vec!["build", "--platform", "arm64"], "linux/arm64"),
+        (vec!["build", "-t", "UPPER", "--load"], "UPPER"),
+        (vec!["load", &at("nothing")], "nothing"),
+        (vec!["load", &at("taken")], "taken"),
+        (vec!["load", &at("")], "not an OCI image layout"),
+    ] {
+        let mut command = slipway(&arguments)?;
+        let said = command.failure()?;
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: "), "{arguments:?}: {said}");
+    }
+    assert_eq!(std::fs::read_dir(place.path())?.count(), 1);
+    Ok(())
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_named_with_the_reason() -> Result<()> {
+    let layout = nix_build(repository(), "image")?.display().to_string();
+    let place = TempDir::new()?;
+    let mut load = slipway(&["load", &layout])?;
+    let said = load.env("PATH", place.path()).failure()?;
+    for engine in ["podman", "docker", "ctr"] {
+        assert!(said.contains(&format!("there is no {engine}")), "{said}");
+    }
+    Ok(())
+}
