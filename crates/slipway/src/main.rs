@@ -1,15 +1,21 @@
 //! The command line of Slipway. It does what a derivation cannot: it makes the lock, fetches seeds,
 //! drives Nix and shows how it goes. What can be a derivation is one, under `nix/`.
 
+mod anatomy;
 mod binfmt;
 mod build;
 mod failure;
+mod format;
 mod images;
+mod inspect;
 mod lock;
+mod origin;
 mod project;
 mod run;
 mod seed;
+mod source;
 mod sources;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +52,8 @@ enum Command {
     Seed(seed::Seed),
     Build(build::Build),
     Run(run::Run),
+    Inspect(inspect::Inspect),
+    Verify(verify::Verify),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +67,8 @@ fn main() -> ExitCode {
         Command::Seed(seed) => seed.run(&directory, verbose),
         Command::Build(build) => build.run(&directory, verbose),
         Command::Run(run) => run.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Verify(verify) => verify.run(),
     };
     result.unwrap_or_else(|e| {
         eprintln!("error: {}", failure::one_line(&e));
