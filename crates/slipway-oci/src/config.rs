@@ -78,12 +78,17 @@ pub struct RootFs {
 }
 
 /// Where a layer comes from. Source: OCI image-spec, config.md, `history`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// That this step made no layer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_layer: bool,
 }
 
 /// The ports of [`Execution::exposed_ports`], from `80`, which means TCP, or `53/udp`.
@@ -144,6 +149,7 @@ impl ImageConfig {
         let history = |layer: &Layer| History {
             created: Some(created.clone()),
             created_by: Some(origin(layer)),
+            ..History::default()
         };
         Ok(ImageConfig {
             platform,

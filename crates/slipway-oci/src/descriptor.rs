@@ -33,6 +33,29 @@ impl Descriptor {
             annotations: BTreeMap::new(),
         }
     }
+
+    /// Whether what was read is the blob that this names.
+    pub(crate) fn check(&self, digest: Digest, size: u64) -> Result<()> {
+        self.check_size(size)?;
+        match digest == self.digest {
+            true => Ok(()),
+            false => Err(Error::BlobDigest {
+                expected: self.digest,
+                found: digest,
+            }),
+        }
+    }
+
+    pub(crate) fn check_size(&self, size: u64) -> Result<()> {
+        match size == self.size {
+            true => Ok(()),
+            false => Err(Error::BlobSize {
+                digest: self.digest,
+                expected: self.size,
+                found: size,
+            }),
+        }
+    }
 }
 
 /// A JSON blob: its value, its bytes, and the descriptor of those bytes.

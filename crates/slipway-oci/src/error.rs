@@ -157,6 +157,12 @@ pub enum Error {
         found: Digest,
     },
 
+    #[error("layer {layer} is not a tar that can be read: {source}")]
+    Tar { layer: Digest, source: io::Error },
+
+    #[error("layer {layer} unpacks to more than {limit} bytes, which no sane image does; refused")]
+    LayerTooLarge { layer: Digest, limit: u64 },
+
     #[error("layer {layer}: entry {entry:?} {reason}; refused")]
     Entry {
         layer: Digest,

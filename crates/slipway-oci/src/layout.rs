@@ -103,27 +103,37 @@ impl Layout {
 
     /// Every image, also those in indexes that the index names, in the order they are named.
     pub fn images(&self) -> Result<Vec<Image>> {
-        let (_, images) = self.walk(&self.index.manifests)?;
-        Ok(images)
+        let manifests = self.manifests()?;
+        manifests.iter().map(|it| self.read_image(it)).collect()
+    }
+
+    /// What names the images, also in indexes that the index names, in that order.
+    pub fn manifests(&self) -> Result<Vec<Descriptor>> {
+        let (_, manifests) = self.walk(&self.index.manifests)?;
+        Ok(manifests)
     }
 
     /// All that `tops` lead to, and they themselves, each once, what is named before what names it.
     pub fn blobs(&self, tops: &[Descriptor]) -> Result<Vec<Descriptor>> {
-        let (indexes, images) = self.walk(tops)?;
-        let of_images = images.iter().flat_map(|image| {
-            let layers = image.layers().map(|(layer, _)| layer);
-            layers.chain([image.config().descriptor(), image.manifest().descriptor()])
-        });
+        let (indexes, manifests) = self.walk(tops)?;
+        let mut blobs = Vec::new();
+        for manifest in &manifests {
+            let image = self.read_image(manifest)?;
+            blobs.extend(image.layers().map(|(layer, _)| layer.clone()));
+            blobs.push(image.config().descriptor().clone());
+            blobs.push(image.manifest().descriptor().clone());
+        }
+        blobs.extend(indexes.into_iter().rev());
         let mut seen = BTreeSet::new();
-        let mut blobs: Vec<_> = of_images.chain(indexes.iter().rev()).cloned().collect();
         blobs.retain(|blob| seen.insert(blob.digest));
         Ok(blobs)
     }
 
-    /// The indexes that `tops` lead to, outer before inner, and the images, as they are named.
-    fn walk(&self, tops: &[Descriptor]) -> Result<(Vec<Descriptor>, Vec<Image>)> {
+    /// The indexes that `tops` lead to, outer before inner, and the manifests, as they are
+    /// named.
+    fn walk(&self, tops: &[Descriptor]) -> Result<(Vec<Descriptor>, Vec<Descriptor>)> {
         let mut indexes = Vec::new();
-        let mut images = Vec::new();
+        let mut manifests = Vec::new();
         let mut seen = 0;
         let mut pending: Vec<_> = at_depth(tops, 0);
         while let Some((descriptor, depth)) = pending.pop() {
@@ -132,8 +142,8 @@ impl Layout {
             if seen > MANIFEST_LIMIT {
                 return Err(self.too_many("manifests", MANIFEST_LIMIT));
             }
-            match &descriptor.media_type {
-                MediaType::Manifest => images.push(self.read_image(&descriptor)?),
+            match descriptor.media_type.meaning() {
+                MediaType::Manifest => manifests.push(descriptor),
                 MediaType::Index if depth < DEPTH_LIMIT => {
                     let inner: Document<Index> = self.document(&descriptor)?;
                     pending.extend(at_depth(&inner.value().manifests, depth + 1));
@@ -145,13 +155,13 @@ impl Layout {
                 other => {
                     return Err(Error::WrongMediaType {
                         what: format!("blob {}", descriptor.digest),
-                        found: other.clone(),
+                        found: other,
                         wanted: "image manifest or index",
                     });
                 }
             }
         }
-        Ok((indexes, images))
+        Ok((indexes, manifests))
     }
 
     /// The first image for `platform`.
@@ -198,17 +208,18 @@ impl Layout {
         let path = self.blob_path(blob);
         let file = File::open(&path).map_err(Error::io("read", &path))?;
         let metadata = file.metadata().map_err(Error::io("read", &path))?;
-        check_blob_size(blob, metadata.len())?;
+        blob.check_size(metadata.len())?;
         Ok(file)
     }
 
-    fn read_image(&self, descriptor: &Descriptor) -> Result<Image> {
+    /// The image whose manifest `descriptor` names.
+    pub fn read_image(&self, descriptor: &Descriptor) -> Result<Image> {
         let manifest: Document<crate::Manifest> = self.document(descriptor)?;
         if manifest.value().layers.len() > LAYER_LIMIT {
             return Err(self.too_many("layers in an image", LAYER_LIMIT));
         }
         let config = &manifest.value().config;
-        if config.media_type != MediaType::Config {
+        if config.media_type.meaning() != MediaType::Config {
             return Err(Error::WrongMediaType {
                 what: format!("blob {}", config.digest),
                 found: config.media_type.clone(),
@@ -262,19 +273,8 @@ fn check_document_size(what: &str, size: u64) -> Result<()> {
 /// the wrong length is not even begun.
 fn copy_checked(blob: &Descriptor, file: File, to: &mut impl Write, path: &Path) -> Result<()> {
     let metadata = file.metadata().map_err(Error::io("read", path))?;
-    check_blob_size(blob, metadata.len())?;
+    blob.check_size(metadata.len())?;
     copy_stream_checked(blob, file, to, path)
-}
-
-fn check_blob_size(blob: &Descriptor, found: u64) -> Result<()> {
-    match found == blob.size {
-        true => Ok(()),
-        false => Err(Error::BlobSize {
-            digest: blob.digest,
-            expected: blob.size,
-            found,
-        }),
-    }
 }
 
 /// Copies a blob and checks it against its descriptor; reads a byte more than it has at most.
@@ -288,14 +288,7 @@ fn copy_stream_checked(
     let mut to = Hashing::new(to);
     io::copy(&mut from.take(blob.size + 1), &mut to).map_err(Error::io("copy", path))?;
     let (_, found, size) = to.finish();
-    check_blob_size(blob, size)?;
-    match found == blob.digest {
-        true => Ok(()),
-        false => Err(Error::BlobDigest {
-            expected: blob.digest,
-            found,
-        }),
-    }
+    blob.check(found, size)
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -43,7 +43,44 @@ const NAMES: [(MediaType, &str); 6] = [
     ),
 ];
 
+/// Docker's own names of the same formats, which differ in names only. Source: distribution project,
+/// "Image Manifest Version 2, Schema 2", "Media Types".
+const DOCKER_NAMES: [(MediaType, &str); 5] = [
+    (
+        MediaType::Index,
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    ),
+    (
+        MediaType::Manifest,
+        "application/vnd.docker.distribution.manifest.v2+json",
+    ),
+    (
+        MediaType::Config,
+        "application/vnd.docker.container.image.v1+json",
+    ),
+    (
+        MediaType::LayerTar,
+        "application/vnd.docker.image.rootfs.diff.tar",
+    ),
+    (
+        MediaType::LayerGzip,
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    ),
+];
+
 impl MediaType {
+    /// How a reader treats it. Docker's names stay as they are found, since documents that hold them
+    /// have digests, but mean what OCI's mean.
+    pub fn meaning(&self) -> MediaType {
+        let MediaType::Other(name) = self else {
+            return self.clone();
+        };
+        DOCKER_NAMES
+            .into_iter()
+            .find(|(_, docker)| docker == name)
+            .map_or_else(|| self.clone(), |(kind, _)| kind)
+    }
+
     pub fn as_str(&self) -> &str {
         match self {
             MediaType::Other(name) => name,
@@ -81,10 +118,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_read_as_it_is_written() {
+    fn every_name_is_read_as_it_is_written_and_dockers_mean_the_same() {
         for (kind, name) in NAMES {
             assert_eq!(MediaType::from(name.to_owned()), kind);
             assert_eq!(kind.as_str(), name);
+        }
+        for (kind, name) in DOCKER_NAMES {
+            let docker = MediaType::from(name.to_owned());
+            assert_eq!(docker.meaning(), kind);
+            assert_eq!(docker.as_str(), name);
         }
         let other = "application/vnd.example".to_owned();
         assert_eq!(String::from(MediaType::from(other.clone())), other);

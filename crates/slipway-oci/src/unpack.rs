@@ -4,18 +4,15 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
-use tar::EntryType;
-
-use crate::compression::decoder;
-use crate::digest::Hashing;
+use crate::layer_reader::{EntryKind, LayerEntry};
 use crate::staging::Staging;
-use crate::{Descriptor, Digest, Error, Image, Layout, Result};
+use crate::{Digest, Error, Image, Layout, Result};
 
 /// Links that one name may lead through, as in the kernel.
 const LINK_LIMIT: usize = 40;
@@ -40,7 +37,7 @@ pub fn unpack(layout: &Layout, image: &Image, destination: &Path) -> Result<()> 
             blob: blob.digest,
             written: HashSet::new(),
         };
-        layer.run(&layout.blob_path(blob), blob, diff_id)?;
+        layout.read_layer(blob, diff_id, u64::MAX, |entry| layer.entry(entry))?;
     }
     staging.finish()
 }
@@ -53,40 +50,15 @@ struct LayerUnpacker<'a> {
 }
 
 impl LayerUnpacker<'_> {
-    fn run(&mut self, path: &Path, blob: &Descriptor, diff_id: Digest) -> Result<()> {
-        let read = || Error::io("unpack", path);
-        let file = File::open(path).map_err(read())?;
-        let tar = decoder(&blob.media_type, file)
-            .ok_or_else(|| Error::WrongMediaType {
-                what: format!("blob {}", blob.digest),
-                found: blob.media_type.clone(),
-                wanted: "layer",
-            })?
-            .map_err(read())?;
-        let mut archive = tar::Archive::new(Hashing::new(tar));
-        for entry in archive.entries().map_err(read())? {
-            self.entry(&mut entry.map_err(read())?, path)?;
-        }
-        // What follows the end mark belongs to the digest too.
-        let mut rest = archive.into_inner();
-        io::copy(&mut rest, &mut io::sink()).map_err(read())?;
-        let (_, found, _) = rest.finish();
-        match found == diff_id {
-            true => Ok(()),
-            false => Err(Error::DiffId {
-                layer: blob.digest,
-                expected: diff_id,
-                found,
-            }),
-        }
-    }
-
-    fn entry<R: Read>(&mut self, entry: &mut tar::Entry<R>, blob: &Path) -> Result<()> {
-        let kind = entry.header().entry_type();
-        if kind == EntryType::XGlobalHeader {
-            return Ok(());
-        }
-        let name = OsStr::from_bytes(&entry.path_bytes()).to_os_string();
+    fn entry(&mut self, entry: LayerEntry) -> Result<()> {
+        let LayerEntry {
+            name,
+            kind,
+            mode,
+            target,
+            body,
+        } = entry;
+        let name = OsString::from_vec(name);
         let layer = self.blob;
         let refuse = |reason| Error::Entry {
             layer,
@@ -110,16 +82,15 @@ impl LayerUnpacker<'_> {
         }
 
         let path = directory.join(last);
-        let mode = entry.header().mode().map_err(Error::io("unpack", blob))?;
         match kind {
-            EntryType::Directory => {
+            EntryKind::Directory => {
                 if !is_directory(&path) {
                     remove(&path)?;
                     fs::create_dir(&path).map_err(Error::io("create", &path))?;
                 }
                 set_mode(&path, mode & 0o1777 | 0o700)?;
             }
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+            EntryKind::File => {
                 remove(&path)?;
                 let mut file = OpenOptions::new()
                     .write(true)
@@ -127,16 +98,14 @@ impl LayerUnpacker<'_> {
                     .mode(0o600)
                     .open(&path)
                     .map_err(Error::io("create", &path))?;
-                io::copy(entry, &mut file).map_err(Error::io("write", &path))?;
+                io::copy(body, &mut file).map_err(Error::io("write", &path))?;
                 set_mode(&path, mode & 0o1777 | 0o200)?;
             }
-            EntryType::Symlink => {
-                let target = entry.link_name_bytes().unwrap_or_default();
+            EntryKind::Symlink => {
                 remove(&path)?;
                 symlink(OsStr::from_bytes(&target), &path).map_err(Error::io("create", &path))?;
             }
-            EntryType::Link => {
-                let target = entry.link_name_bytes().unwrap_or_default();
+            EntryKind::HardLink => {
                 let mut parents = parts(OsStr::from_bytes(&target)).map_err(refuse)?;
                 let last = parents
                     .pop()

@@ -1,6 +1,7 @@
 //! The command line of Slipway. It does what a derivation cannot: it makes the lock, fetches seeds,
 //! drives Nix and shows how it goes. What can be a derivation is one, under `nix/`.
 
+mod anatomy;
 mod binfmt;
 mod build;
 mod delivery;
@@ -8,8 +9,10 @@ mod engine;
 mod failure;
 mod format;
 mod images;
+mod inspect;
 mod load;
 mod lock;
+mod origin;
 mod output;
 mod pair;
 mod platforms;
@@ -21,6 +24,7 @@ mod scratch;
 mod seed;
 mod source;
 mod sources;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,6 +62,8 @@ enum Command {
     Build(build::Build),
     Push(push::Push),
     Load(load::Load),
+    Inspect(inspect::Inspect),
+    Verify(verify::Verify),
     Run(run::Run),
     Platforms(platforms::Platforms),
 }
@@ -76,6 +82,8 @@ fn main() -> ExitCode {
         Command::Load(load) => load.run(&directory, verbose),
         Command::Run(run) => run.run(),
         Command::Platforms(platforms) => platforms.run(&directory, verbose),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Verify(verify) => verify.run(),
     };
     result.unwrap_or_else(|e| {
         eprintln!("error: {}", failure::one_line(&e));

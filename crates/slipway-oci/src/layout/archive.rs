@@ -166,14 +166,8 @@ impl<'a, W: Write> Tar<'a, W> {
     fn blob(&mut self, name: &str, blob: &Descriptor) -> Result<()> {
         let mut from = Hashing::new(self.layout.open_blob(blob)?);
         self.file(name, blob.size, &mut from)?;
-        let (_, found, _) = from.finish();
-        match found == blob.digest {
-            true => Ok(()),
-            false => Err(Error::BlobDigest {
-                expected: blob.digest,
-                found,
-            }),
-        }
+        let (_, found, size) = from.finish();
+        blob.check(found, size)
     }
 
     /// A layer's tar. Its size stands before it, so it is unpacked twice; the first time checks

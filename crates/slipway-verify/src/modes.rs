@@ -1,0 +1,41 @@
+//! Nothing in an image may be changed by whoever gets into it, or lend its rights to them.
+
+use crate::finding::Fault;
+use crate::printable::printable;
+use crate::report::Findings;
+use crate::tree::{Kind, Lost, Tree};
+
+const SET_USER_ID: u32 = 0o4000;
+const SET_GROUP_ID: u32 = 0o2000;
+const STICKY: u32 = 0o1000;
+const WRITABLE_BY_ALL: u32 = 0o002;
+
+/// Finds what everyone may write, except directories in which each may only remove their own, as
+/// /tmp; programs that run with other rights than those of their caller; devices, and links that lead
+/// in a circle. On a directory set-group-ID only says whose the new files are.
+pub fn check(tree: &Tree, findings: &mut Findings) {
+    tree.for_each(|path, _, node| {
+        let mode = node.mode;
+        let mut fault = |fault| findings.add(printable(path), fault);
+        let directory = match &node.kind {
+            Kind::Symlink(_) => {
+                if let Err(Lost::Circle | Lost::TooDeep) = tree.find(path) {
+                    fault(Fault::LinkCircle);
+                }
+                return;
+            }
+            Kind::Special(kind) => return fault(Fault::Special(kind)),
+            Kind::Directory(_) => true,
+            _ => false,
+        };
+        if mode & WRITABLE_BY_ALL != 0 && !(directory && mode & STICKY != 0) {
+            fault(Fault::WorldWritable { mode });
+        }
+        if mode & SET_USER_ID != 0 && !directory {
+            fault(Fault::SetUserId { mode });
+        }
+        if mode & SET_GROUP_ID != 0 && !directory {
+            fault(Fault::SetGroupId { mode });
+        }
+    });
+}
