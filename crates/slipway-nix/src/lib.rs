@@ -6,6 +6,7 @@
 
 mod build;
 mod call;
+mod closure;
 mod derivation;
 mod error;
 mod evaluate;
@@ -16,6 +17,7 @@ mod seed;
 mod store;
 
 pub use build::Built;
+pub use closure::PathInfo;
 pub use derivation::{Derivation, Plan, Target};
 pub use error::Error;
 pub use nix::Nix;
