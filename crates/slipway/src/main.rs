@@ -3,12 +3,18 @@
 
 mod binfmt;
 mod build;
+mod elf;
 mod failure;
 mod format;
 mod images;
+mod layers;
 mod lock;
 mod output;
+mod pack;
+mod packing;
+mod pair;
 mod platforms;
+mod programs;
 mod project;
 mod run;
 mod seed;
@@ -49,6 +55,7 @@ enum Command {
     Seed(seed::Seed),
     Build(build::Build),
     Run(run::Run),
+    Pack(Box<pack::Pack>),
     Platforms(platforms::Platforms),
 }
 
@@ -63,6 +70,7 @@ fn main() -> ExitCode {
         Command::Seed(seed) => seed.run(&directory, verbose),
         Command::Build(build) => build.run(&directory, verbose),
         Command::Run(run) => run.run(),
+        Command::Pack(pack) => pack.run(&directory, verbose),
         Command::Platforms(platforms) => platforms.run(&directory, verbose),
     };
     result.unwrap_or_else(|e| {
