@@ -20,7 +20,7 @@ pub use build::Built;
 pub use closure::PathInfo;
 pub use derivation::{Derivation, Plan, Target};
 pub use error::Error;
-pub use nix::Nix;
+pub use nix::{Access, Nix, Setup};
 pub use path::StorePath;
 pub use seed::{Deb, Kind, Seed};
 pub use store::HashMode;

@@ -3,6 +3,7 @@
 
 mod binfmt;
 mod build;
+mod doctor;
 mod elf;
 mod failure;
 mod format;
@@ -57,6 +58,7 @@ enum Command {
     Run(run::Run),
     Pack(Box<pack::Pack>),
     Platforms(platforms::Platforms),
+    Doctor(doctor::Doctor),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Pack(pack) => pack.run(&directory, verbose),
         Command::Platforms(platforms) => platforms.run(&directory, verbose),
+        Command::Doctor(doctor) => doctor.run(&directory, verbose),
     };
     result.unwrap_or_else(|e| {
         eprintln!("error: {}", failure::one_line(&e));
