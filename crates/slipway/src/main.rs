@@ -3,6 +3,7 @@
 
 mod binfmt;
 mod build;
+mod completions;
 mod doctor;
 mod elf;
 mod failure;
@@ -10,6 +11,7 @@ mod format;
 mod images;
 mod layers;
 mod lock;
+mod man;
 mod output;
 mod pack;
 mod packing;
@@ -24,7 +26,7 @@ mod sources;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Builds small, reproducible, multi-architecture OCI images with Nix, from Debian packages and
 /// crates.
@@ -59,6 +61,8 @@ enum Command {
     Pack(Box<pack::Pack>),
     Platforms(platforms::Platforms),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +79,8 @@ fn main() -> ExitCode {
         Command::Pack(pack) => pack.run(&directory, verbose),
         Command::Platforms(platforms) => platforms.run(&directory, verbose),
         Command::Doctor(doctor) => doctor.run(&directory, verbose),
+        Command::Completions(completions) => completions.run(Arguments::command()),
+        Command::Man(man) => man.run(Arguments::command()),
     };
     result.unwrap_or_else(|e| {
         eprintln!("error: {}", failure::one_line(&e));

@@ -201,8 +201,8 @@ impl Pack {
         let given = self
             .paths
             .iter()
-            .map(|path| nix.store_path(path))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|path| Ok(nix.store_path(&std::path::absolute(path)?)?))
+            .collect::<Result<Vec<_>>>()?;
         if let Some(derivation) = given.iter().find(|path| path.name().ends_with(".drv")) {
             bail!("{derivation} is a derivation; build it, and pack what comes of it");
         }
