@@ -89,7 +89,8 @@ fn mirrors(options: &sources::Options, release: &str, apt: &AptConfiguration) ->
                     shown(bases)
                 )),
                 Err(e) => Err(anyhow!(
-                    "{e}; is there a network, or a proxy to be named in http_proxy?"
+                    "{}; is there a network, or a proxy to be named in http_proxy?",
+                    without_users(&e.to_string(), bases)
                 )),
             },
             |()| format!("{} answers", shown(bases)),
@@ -109,6 +110,13 @@ fn mirrors(options: &sources::Options, release: &str, apt: &AptConfiguration) ->
 fn shown(urls: &[String]) -> String {
     let plain: Vec<String> = urls.iter().map(|url| without_user(url)).collect();
     plain.join(", ")
+}
+
+/// A text that may quote an address.
+fn without_users(text: &str, urls: &[String]) -> String {
+    urls.iter().fold(text.to_owned(), |text, url| {
+        text.replace(url, &without_user(url))
+    })
 }
 
 /// Where cargo takes crates from, if its settings replace the registry (The Cargo Book, "Source
