@@ -86,7 +86,7 @@
       '';
     };
 
-  dependencies = stdenv.mkDerivation (common
+  dependencies = stdenv.mkDerivation (removeAttrs common ["postInstall"]
     // {
       name = "${name}-dependencies";
       unpackPhase = ''

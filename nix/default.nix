@@ -63,6 +63,14 @@
   slipway = build.buildRust {
     inherit root;
     packages = ["slipway"];
+    postInstall = ''
+      slipway=$out/bin/slipway
+      "$slipway" man "$out/share/man/man1"
+      mkdir -p "$out"/share/{bash-completion/completions,fish/vendor_completions.d,zsh/site-functions}
+      "$slipway" completions bash >"$out/share/bash-completion/completions/slipway"
+      "$slipway" completions fish >"$out/share/fish/vendor_completions.d/slipway.fish"
+      "$slipway" completions zsh >"$out/share/zsh/site-functions/_slipway"
+    '';
   };
   formatter = build.buildRust {
     inherit root;

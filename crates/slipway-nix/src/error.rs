@@ -30,6 +30,20 @@ pub enum Error {
     #[error("{0:?} is not a path of the Nix store")]
     BadStorePath(String),
 
+    #[error("{0} is not in the Nix store; build it first")]
+    NotInStore(String),
+
+    #[error(
+        "{path} is within a store path; give that one, {root}, and what is to be run in it with --entrypoint"
+    )]
+    WithinStorePath { path: String, root: String },
+
+    #[error("{path} is no store path and no link to one: it is not below {store}")]
+    NotOfTheStore { path: String, store: String },
+
+    #[error("{path}: {source}")]
+    Path { path: String, source: io::Error },
+
     #[error("{program} could not be run: {source}")]
     Io { program: String, source: io::Error },
 

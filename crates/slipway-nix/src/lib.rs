@@ -6,6 +6,7 @@
 
 mod build;
 mod call;
+mod closure;
 mod derivation;
 mod error;
 mod evaluate;
@@ -16,9 +17,10 @@ mod seed;
 mod store;
 
 pub use build::Built;
+pub use closure::PathInfo;
 pub use derivation::{Derivation, Plan, Target};
 pub use error::Error;
-pub use nix::Nix;
+pub use nix::{Access, Nix, Setup};
 pub use path::StorePath;
 pub use seed::{Deb, Kind, Seed};
 pub use store::HashMode;

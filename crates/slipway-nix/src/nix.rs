@@ -29,7 +29,64 @@ pub struct Nix {
     pub(crate) store: String,
 }
 
+/// How the machine's Nix is set up, for who wants to know.
+#[derive(Debug)]
+pub struct Setup {
+    /// `MAJOR.MINOR`
+    pub version: (u32, u32),
+    /// Whether the user's settings have what Slipway otherwise turns on for each call.
+    pub flakes: bool,
+    /// Whether the user's settings build in a sandbox.
+    pub sandbox: bool,
+    pub access: Access,
+    /// Directory of the store.
+    pub store: PathBuf,
+}
+
+/// By what right the store is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A daemon does it.
+    Daemon,
+    /// The user's own: root's mostly.
+    Own,
+}
+
 impl Nix {
+    /// What is set up, without what Slipway adds to it.
+    pub fn setup(&self) -> Result<Setup, Error> {
+        let words = self.words_for_settings();
+        let own = self.text(&Call::new("nix").args(words));
+        // Without `nix-command` Nix does not even show its settings.
+        let shown = match &own {
+            Ok((stdout, _)) => stdout.clone(),
+            Err(_) => self.text(&Call::new("nix").args(features()).args(words))?.0,
+        };
+        let setting = |name: &str| {
+            let line = shown.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.trim_start().strip_prefix('='))
+                .unwrap_or_default()
+        };
+        let has = |feature: &str| {
+            setting("experimental-features ")
+                .split_whitespace()
+                .any(|one| one == feature)
+        };
+        let daemon = state_directory().join("daemon-socket/socket").exists();
+        let root = rustix::process::geteuid().is_root();
+        Ok(Setup {
+            version: self.version,
+            flakes: own.is_ok() && has("nix-command") && has("flakes"),
+            sandbox: setting("sandbox ").trim() == "true",
+            access: if daemon && !root {
+                Access::Daemon
+            } else {
+                Access::Own
+            },
+            store: PathBuf::from(&self.store),
+        })
+    }
+
     /// Finds Nix and checks that it can build: that it is new enough, that the store can be
     /// written, that there are build users. `directory` is where the flake is; with `verbose` each
     /// call is printed before it is made.
@@ -45,9 +102,7 @@ impl Nix {
                     .into(),
             ));
         };
-        let options = ["--extra-experimental-features", "nix-command flakes"]
-            .map(String::from)
-            .to_vec();
+        let options = features().map(String::from).to_vec();
         let mut nix = Self {
             version,
             directory: directory.into(),
@@ -65,12 +120,16 @@ impl Nix {
         Ok(nix)
     }
 
-    fn settings(&self) -> Result<Value, Error> {
-        let words: &[&str] = if self.version >= CONFIG_SHOW {
+    fn words_for_settings(&self) -> &'static [&'static str] {
+        if self.version >= CONFIG_SHOW {
             &["config", "show"]
         } else {
             &["show-config"]
-        };
+        }
+    }
+
+    fn settings(&self) -> Result<Value, Error> {
+        let words = self.words_for_settings();
         let call = Call::new("nix")
             .args(&self.options)
             .args(words)
@@ -143,9 +202,18 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
+/// The options that turn on what Slipway uses of Nix.
+fn features() -> [&'static str; 2] {
+    ["--extra-experimental-features", "nix-command flakes"]
+}
+
+fn state_directory() -> PathBuf {
+    let set = std::env::var_os("NIX_STATE_DIR");
+    set.map_or_else(|| "/nix/var/nix".into(), PathBuf::from)
+}
+
 fn check_store() -> Result<(), Error> {
-    let state = std::env::var("NIX_STATE_DIR").unwrap_or_else(|_| "/nix/var/nix".into());
-    let state = Path::new(&state);
+    let state = state_directory();
     let writable = rustix::fs::access(state.join("db"), rustix::fs::Access::WRITE_OK).is_ok();
     let chosen_otherwise = std::env::var_os("NIX_REMOTE").is_some_and(|value| !value.is_empty());
     let daemon = state.join("daemon-socket/socket").exists();

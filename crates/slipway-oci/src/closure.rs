@@ -68,6 +68,28 @@ impl Closure {
     pub fn paths(&self) -> impl Iterator<Item = &StorePath> {
         self.0.iter().map(|node| &node.path)
     }
+
+    /// How many other paths need each one, directly or not; in the order of the paths.
+    pub fn dependents(&self) -> Vec<usize> {
+        let position: BTreeMap<&StorePath, usize> = self.paths().zip(0..).collect();
+        let words = self.0.len().div_ceil(64);
+        // A bit for each path that needs this one. Dependents are the later ones, so their own sets
+        // are whole when they are passed on.
+        let mut sets = vec![vec![0_u64; words]; self.0.len()];
+        for (dependent, node) in self.0.iter().enumerate().rev() {
+            let mut passed_on = std::mem::take(&mut sets[dependent]);
+            passed_on[dependent / 64] |= 1 << (dependent % 64);
+            for reference in node.references.iter().filter_map(|path| position.get(path)) {
+                for (word, more) in sets[*reference].iter_mut().zip(&passed_on) {
+                    *word |= more;
+                }
+            }
+            passed_on[dependent / 64] &= !(1 << (dependent % 64));
+            sets[dependent] = passed_on;
+        }
+        let count = |set: Vec<u64>| set.iter().map(|word| word.count_ones() as usize).sum();
+        sets.into_iter().map(count).collect()
+    }
 }
 
 /// Kahn's algorithm with a heap for the paths whose dependencies are all out.
@@ -198,6 +220,34 @@ mod tests {
             ("ssl", &["libc"]),
         ];
         assert_eq!(order(&graph(&nodes)), ["libc", "ssl", "kafka", "app"]);
+    }
+
+    #[test]
+    fn a_path_is_needed_by_all_that_lead_to_it() {
+        let mut nodes: Vec<(String, Vec<String>)> = vec![("0-libc".into(), vec![])];
+        for number in 0..70 {
+            // A hash is made of the first letter, which tells them apart.
+            let letter = char::from(b"bcdfghijklm"[number % 11]);
+            nodes.push((format!("{letter}-{number}"), vec!["0-libc".into()]));
+        }
+        nodes.push(("v-ssl".into(), vec!["0-libc".into()]));
+        nodes.push(("x-kafka".into(), vec!["0-libc".into(), "v-ssl".into()]));
+        nodes.push(("z-app".into(), vec!["x-kafka".into(), "v-ssl".into()]));
+        let text: String = nodes
+            .iter()
+            .map(|(name, references)| {
+                let references: Vec<&str> = references.iter().map(String::as_str).collect();
+                graph(&[(name.as_str(), &references[..])])
+            })
+            .collect();
+        let closure = Closure::parse(&text).unwrap();
+        let counts = closure.dependents();
+        let of = |name: &str| {
+            let position = closure.paths().position(|path| path.name() == name);
+            counts[position.unwrap()]
+        };
+        assert_eq!(of("0-libc"), 73);
+        assert_eq!((of("v-ssl"), of("x-kafka"), of("z-app")), (2, 1, 0));
     }
 
     #[test]

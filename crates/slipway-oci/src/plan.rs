@@ -2,6 +2,7 @@
 //! The plan keeps apart what others are likely to share and lets the rest, next to the
 //! program, go together.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Closure, Digest, Error, Layer, Result, StorePath};
@@ -22,7 +23,9 @@ pub enum Planned {
 ///
 /// Ready-made root layers come first, as given. A ready-made layer of store paths is used if and
 /// only if all its paths are in the closure; it stands where the last of them does. The other paths get
-/// a layer each, dependencies first, and those for which the limit leaves no room share the last.
+/// a layer each, dependencies first. Where the limit leaves no room for that, it is for those that most
+/// others of the closure need, since other images are likely to need them too; the rest share the last
+/// layer.
 pub fn plan(closure: &Closure, ready: &[Layer], limit: usize) -> Result<Vec<Planned>> {
     let order: BTreeMap<&StorePath, usize> = closure
         .paths()
@@ -73,10 +76,13 @@ pub fn plan(closure: &Closure, ready: &[Layer], limit: usize) -> Result<Vec<Plan
             limit,
         });
     }
-    let shared = match single.len() > room {
-        true => single.split_off(room - 1),
-        false => Vec::new(),
-    };
+    let mut shared = Vec::new();
+    if single.len() > room {
+        let dependents = closure.dependents();
+        single.sort_by_key(|(position, _)| (Reverse(dependents[*position]), *position));
+        shared = single.split_off(room - 1);
+        shared.sort();
+    }
     let alone = single
         .into_iter()
         .map(|(position, path)| (position, Planned::Pack(vec![path.clone()])));
@@ -143,6 +149,26 @@ mod tests {
     fn what_is_nearest_to_the_program_shares_the_last_layer() {
         let planned = plan(&chain(&["libc", "ssl", "kafka", "app"]), &[], 2).unwrap();
         assert_eq!(planned, [pack(&["libc"]), pack(&["ssl", "kafka", "app"])]);
+    }
+
+    #[test]
+    fn what_most_others_need_has_a_layer_of_its_own() {
+        let needs = |names: &[&str]| names.iter().map(|name| path(name)).collect::<Vec<_>>();
+        let closure = Closure::new(BTreeMap::from([
+            (path("app"), needs(&["data", "kafka", "tls"])),
+            (path("data"), needs(&[])),
+            (path("kafka"), needs(&["tls", "zlib"])),
+            (path("tls"), needs(&["zlib"])),
+            (path("zlib"), needs(&[])),
+        ]));
+        assert_eq!(
+            plan(&closure.unwrap(), &[], 3).unwrap(),
+            [
+                pack(&["zlib"]),
+                pack(&["tls"]),
+                pack(&["data", "kafka", "app"])
+            ]
+        );
     }
 
     #[test]

@@ -33,25 +33,6 @@ impl Platform {
         self.variant.as_deref()
     }
 
-    /// The platform that this program runs on, whatever that is: images are chosen by it where no
-    /// platform is named.
-    pub fn native() -> Platform {
-        let (architecture, variant) = match std::env::consts::ARCH {
-            "x86_64" => ("amd64", None),
-            "aarch64" => ("arm64", None),
-            "x86" => ("386", None),
-            "arm" => ("arm", Some("v7")),
-            "powerpc64" => ("ppc64le", None),
-            "loongarch64" => ("loong64", None),
-            same => (same, None),
-        };
-        Platform {
-            os: std::env::consts::OS.to_owned(),
-            architecture: architecture.to_owned(),
-            variant: variant.map(str::to_owned),
-        }
-    }
-
     /// Whether an image for this platform is what someone who asks for `wanted` means: `v8` is
     /// the only variant of arm64, and who names no variant takes any.
     pub fn serves(&self, wanted: &Platform) -> bool {

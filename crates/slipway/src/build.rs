@@ -9,13 +9,12 @@ use slipway_nix::{Nix, StorePath, progress};
 use slipway_oci::layout::LayoutWriter;
 use slipway_oci::{Document, Index, Layout, MediaType, Platform};
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Destination};
 use crate::format::Format;
 use crate::images::{INDEX, Row};
 use crate::pair::name_and_value;
 use crate::platforms::Table;
 use crate::project::Project;
-use crate::scratch::Scratch;
 use crate::seed;
 
 /// What is built when nothing is named: the index and an image of each platform.
@@ -79,7 +78,12 @@ struct Outcome {
 
 impl Build {
     pub fn run(&self, directory: &Path, verbose: bool) -> Result<ExitCode> {
-        let is_delivered = self.delivery.is_wanted()?;
+        let is_delivered = match self.delivery.check()? {
+            Some(Destination::Named) => {
+                bail!("--tag names an image that goes nowhere; add --push, --load or --output")
+            }
+            destination => destination.is_some(),
+        };
         if !is_delivered && self.is_changed() {
             bail!(
                 "labels and annotations are for an image that is sent; add --push, --load or --output"
@@ -157,11 +161,11 @@ impl Build {
             .map(|outcome| Ok(Layout::open(outcome.output.as_path())?))
             .collect::<Result<Vec<_>>>()?;
         if let ([layout], false) = (&layouts[..], self.is_changed()) {
-            return self.delivery.deliver(layout);
+            return self.delivery.deliver(layout, self.delivery.push);
         }
-        let scratch = Scratch::new()?;
+        let scratch = self.delivery.scratch()?;
         let layout = self.assemble(&layouts, &scratch.path().join("image"))?;
-        self.delivery.deliver(&layout)
+        self.delivery.deliver(&layout, self.delivery.push)
     }
 
     /// Makes one layout of the images, labelled as asked for: an index, or the image if it is the

@@ -45,21 +45,40 @@ pub struct Delivery {
     registry: registry::Options,
 }
 
+/// What was said of where an image goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Where to.
+    Said,
+    /// Only its name.
+    Named,
+}
+
 impl Delivery {
-    /// Whether the image goes anywhere. What cannot work is found before anything is built.
-    pub fn is_wanted(&self) -> Result<bool> {
-        let goes = self.push || self.load || !self.outputs.is_empty();
-        if !goes && !self.tags.is_empty() {
-            bail!("--tag names an image that goes nowhere; add --push, --load or --output");
-        }
+    /// Where the image goes, if anywhere. What cannot work is found before anything is built.
+    pub fn check(&self) -> Result<Option<Destination>> {
         for output in &self.outputs {
             check_free(output)?;
         }
-        Ok(goes || self.metadata_file.is_some())
+        let goes = self.push || self.load || !self.outputs.is_empty();
+        Ok(match goes || self.metadata_file.is_some() {
+            true => Some(Destination::Said),
+            false if !self.tags.is_empty() => Some(Destination::Named),
+            false => None,
+        })
     }
 
-    /// Sends the image of a layout everywhere; to registries last, where others see it.
-    pub fn deliver(&self, layout: &Layout) -> Result<()> {
+    /// A place for an image on the way, where it need not be moved far.
+    pub fn scratch(&self) -> Result<Scratch> {
+        match self.outputs.first() {
+            Some(output) => Scratch::beside(&output.destination),
+            None => Scratch::new(),
+        }
+    }
+
+    /// Sends the image of a layout everywhere; to registries, if it is to be pushed, last, since others
+    /// see it there.
+    pub fn deliver(&self, layout: &Layout, push: bool) -> Result<()> {
         for output in &self.outputs {
             write(layout, &self.tags, output)
                 .with_context(|| format!("writing {}", output.destination.display()))?;
@@ -68,7 +87,7 @@ impl Delivery {
         if self.load {
             load::load(layout, &self.tags, None, None)?;
         }
-        if self.push {
+        if push {
             let client = self.registry.client(&self.tags)?;
             push::print_text(&push::push(&client, layout, &self.tags)?);
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use serde_json::{Value, json};
 use slipway_oci::{Layout, MediaType};
 
 /// The platform of an index, as the table names it.
@@ -44,4 +45,32 @@ impl Row {
             layers: layers.len(),
         })
     }
+
+    pub fn to_json(&self) -> Value {
+        json!({
+            "platform": self.platform,
+            "digest": self.digest,
+            "size": self.size,
+            "layers": self.layers,
+        })
+    }
+}
+
+/// Rows as lines below a head.
+pub fn table(rows: &[Row]) -> String {
+    let head = format!(
+        "{:<14} {:<71} {:>9} {:>7}\n",
+        "platform", "digest", "size", "layers"
+    );
+    let line = |row: &Row| {
+        let size = format!("{:.2} MB", row.size as f64 / 1e6);
+        let Row {
+            platform,
+            digest,
+            layers,
+            ..
+        } = row;
+        format!("{platform:<14} {digest:<71} {size:>9} {layers:>7}\n")
+    };
+    head + &rows.iter().map(line).collect::<String>()
 }

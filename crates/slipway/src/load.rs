@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use slipway_oci::{Image, Layout, Platform};
 use slipway_registry::Reference;
 
+use crate::elf;
 use crate::engine::Engine;
 use crate::seed;
 use crate::source;
@@ -76,7 +77,7 @@ pub fn choose(layout: &Layout, platform: Option<&Platform>) -> Result<Image> {
         return Ok(images.remove(0));
     }
     layout
-        .image(&Platform::native())
+        .image(&elf::this_machine()?)
         .context("this machine's platform cannot be loaded; name one with --platform")
 }
 

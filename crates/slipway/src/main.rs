@@ -4,18 +4,26 @@
 mod anatomy;
 mod binfmt;
 mod build;
+mod completions;
 mod delivery;
+mod doctor;
+mod elf;
 mod engine;
 mod failure;
 mod format;
 mod images;
 mod inspect;
+mod layers;
 mod load;
 mod lock;
+mod man;
 mod origin;
 mod output;
+mod pack;
+mod packing;
 mod pair;
 mod platforms;
+mod programs;
 mod project;
 mod push;
 mod registry;
@@ -29,7 +37,7 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Builds small, reproducible, multi-architecture OCI images with Nix, from Debian packages and
 /// crates.
@@ -59,13 +67,17 @@ struct Arguments {
 enum Command {
     Lock(lock::Lock),
     Seed(seed::Seed),
-    Build(build::Build),
+    Build(Box<build::Build>),
     Push(push::Push),
     Load(load::Load),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
+    Pack(Box<pack::Pack>),
     Run(run::Run),
     Platforms(platforms::Platforms),
+    Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 fn main() -> ExitCode {
@@ -81,9 +93,13 @@ fn main() -> ExitCode {
         Command::Push(push) => push.run(&directory, verbose),
         Command::Load(load) => load.run(&directory, verbose),
         Command::Run(run) => run.run(),
+        Command::Pack(pack) => pack.run(&directory, verbose),
         Command::Platforms(platforms) => platforms.run(&directory, verbose),
         Command::Inspect(inspect) => inspect.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Doctor(doctor) => doctor.run(&directory, verbose),
+        Command::Completions(completions) => completions.run(Arguments::command()),
+        Command::Man(man) => man.run(Arguments::command()),
     };
     result.unwrap_or_else(|e| {
         eprintln!("error: {}", failure::one_line(&e));

@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -91,6 +92,19 @@ impl Table {
         }
     }
 
+    /// As OCI has them: `linux/arm64`.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|row| row.platform.to_string()).collect()
+    }
+
+    /// The platforms that are not this machine's, with the name that the kernel has for an emulator
+    /// of theirs.
+    pub fn foreign(&self) -> Vec<(String, String)> {
+        let rows = self.0.iter().filter(|row| row.name != env::consts::ARCH);
+        rows.filter_map(|row| Some((row.platform.to_string(), row.names.get("binfmt")?.clone())))
+            .collect()
+    }
+
     fn find(&self, name: &str) -> Result<&Row> {
         match self.0.iter().find(|row| row.is_called(name)) {
             Some(row) => Ok(row),
@@ -99,10 +113,9 @@ impl Table {
     }
 
     fn unknown(&self, name: &str) -> anyhow::Error {
-        let known: Vec<String> = self.0.iter().map(|row| row.platform.to_string()).collect();
         anyhow::anyhow!(
             "{name} is not a platform that can be built; these are: {}",
-            known.join(", ")
+            self.names().join(", ")
         )
     }
 }
@@ -125,8 +138,7 @@ impl Row {
 
 /// A column for each platform, a line for each kind of name.
 fn columns(rows: &[&Row]) -> String {
-    let kinds: std::collections::BTreeSet<&String> =
-        rows.iter().flat_map(|row| row.names.keys()).collect();
+    let kinds: BTreeSet<&String> = rows.iter().flat_map(|row| row.names.keys()).collect();
     let mut lines = vec![vec!["name"]];
     lines[0].extend(rows.iter().map(|row| row.name.as_str()));
     for kind in kinds {

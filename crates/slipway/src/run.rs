@@ -13,6 +13,7 @@ use slipway_oci::config::Execution;
 use slipway_oci::{Image, Layout, Platform, unpack};
 
 use crate::binfmt;
+use crate::pair::name_and_value;
 
 /// Run an image without a container engine, in a root and a PID namespace of its own
 ///
@@ -34,13 +35,6 @@ pub struct Run {
     /// Arguments, in place of those that the image has
     #[arg(last = true)]
     arguments: Vec<String>,
-}
-
-fn name_and_value(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
-        _ => Err("it is not NAME=VALUE"),
-    }
 }
 
 /// Files of the machine that a program needs to reach others by name; container engines lend the

@@ -53,16 +53,25 @@ pub struct Sources {
 }
 
 impl Options {
-    /// Opens the sources; `cache` is where fetched files are kept.
-    pub fn open(&self, cache: &Path) -> Result<Sources> {
+    /// The mirrors that are named, or else those of apt.
+    pub fn mirrors(&self) -> Result<Mirrors> {
         let given = |urls: &[String]| urls.iter().filter(|url| !url.is_empty()).cloned().collect();
-        let wanted = Wanted {
+        Ok(Mirrors::find(&Wanted {
             main: given(&self.main),
             security: given(&self.security),
-        };
+        })?)
+    }
+
+    /// What checks the signatures of indices.
+    pub fn verifier(&self) -> Result<Verifier> {
+        Ok(Verifier::find(self.keyring.as_deref())?)
+    }
+
+    /// Opens the sources; `cache` is where fetched files are kept.
+    pub fn open(&self, cache: &Path) -> Result<Sources> {
         let apt = AptConfiguration::read();
         Ok(Sources {
-            mirrors: Mirrors::find(&wanted)?,
+            mirrors: self.mirrors()?,
             fetcher: Fetcher::new(Patience::default(), &apt),
             progress: progress::for_stderr(),
             keyring: self.keyring.clone(),

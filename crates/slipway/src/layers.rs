@@ -1,0 +1,465 @@
+//! Layers that were packed are kept: a program changes daily, what it needs seldom does, and a
+//! layer of the same paths is the same layer.
+//!
+//! The cache is a directory of [`LayerDir`]s that are named by what their bytes depend on. Processes
+//! share it without locks: an entry appears whole or not at all, and one that is gone or broken is
+//! made anew.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use slipway_oci::compression::Method;
+use slipway_oci::layout::LayoutWriter;
+use slipway_oci::{Compression, Digest, Error, LayerDir, LayerSource, StorePath};
+
+/// Raised when the same paths come to give other bytes; a test says when.
+const PACKER: u32 = 1;
+
+/// In bytes. What was not used for longest goes when there is more.
+const LIMIT: u64 = 10_000_000_000;
+
+/// What a killed process has left behind is old when it is older than this.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How layers are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packing {
+    pub method: Method,
+    pub level: i32,
+}
+
+impl Packing {
+    /// Checks the level.
+    pub fn compression(self) -> slipway_oci::Result<Compression> {
+        Compression::new(self.method, Some(self.level))
+    }
+}
+
+/// The store paths of a layer to be.
+pub struct Wanted {
+    /// Each with the hash of its NAR.
+    pub paths: Vec<(StorePath, String)>,
+    /// Of their NARs together, in bytes.
+    pub size: u64,
+}
+
+impl Wanted {
+    /// The name that the layer has in the cache.
+    fn key(&self, packing: Packing) -> Digest {
+        let mut lines: Vec<String> = self
+            .paths
+            .iter()
+            .map(|(path, hash)| format!("{path} {hash}\n"))
+            .collect();
+        lines.sort();
+        let Packing { method, level } = packing;
+        let head = format!("packer {PACKER}\n{method:?} {level}\n");
+        Digest::of((head + &lines.concat()).as_bytes())
+    }
+}
+
+/// Told how packing goes; called from several threads.
+pub trait Progress: Sync {
+    /// Before the first layer: how many are to be made, of how many bytes, and how many were found.
+    fn start(&self, layers: usize, bytes: u64, cached: usize);
+    /// A layer is made, of this many bytes.
+    fn made(&self, bytes: u64);
+    /// All are made, or one could not be.
+    fn end(&self);
+}
+
+pub struct LayerCache {
+    directory: PathBuf,
+}
+
+impl LayerCache {
+    /// A cache in this directory, which need not exist.
+    pub fn open(directory: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("making the layer cache {}", directory.display()))?;
+        Ok(Self { directory })
+    }
+
+    /// The layers in the order that they are wanted, each copied into the layout.
+    ///
+    /// A blob that turns out to be altered or gone is packed anew; `writer` makes the layout.
+    pub fn layers(
+        &self,
+        wanted: &[Wanted],
+        packing: Packing,
+        progress: &dyn Progress,
+        destination: &Path,
+    ) -> Result<(LayoutWriter, Vec<LayerDir>)> {
+        for _ in 0..=wanted.len() {
+            let Some(layers) = self.collect(wanted, packing, progress)? else {
+                continue;
+            };
+            let mut writer = LayoutWriter::create(destination)?;
+            let Err(fault) = layers.iter().try_for_each(|layer| writer.add_layer(layer)) else {
+                self.trim(wanted, packing);
+                return Ok((writer, layers));
+            };
+            let Some(broken) = layers.iter().find(|layer| is_broken(layer, &fault)) else {
+                return Err(fault.into());
+            };
+            self.discard(broken.blob_path().parent().unwrap_or(&self.directory));
+        }
+        bail!(
+            "layers in {} change while they are read; remove that directory",
+            self.directory.display()
+        )
+    }
+
+    /// Finds layers in the cache, and makes those that are not there; `None` if one that was there is
+    /// gone by now.
+    fn collect(
+        &self,
+        wanted: &[Wanted],
+        packing: Packing,
+        progress: &dyn Progress,
+    ) -> Result<Option<Vec<LayerDir>>> {
+        let compression = packing.compression()?;
+        let places: Vec<PathBuf> = wanted.iter().map(|it| self.place(it, packing)).collect();
+        let mut missing: Vec<(&Wanted, &PathBuf)> = wanted
+            .iter()
+            .zip(&places)
+            .filter(|(_, place)| self.find(place).is_none())
+            .collect();
+        if !missing.is_empty() {
+            let bytes = missing.iter().map(|(wanted, _)| wanted.size).sum();
+            progress.start(missing.len(), bytes, wanted.len() - missing.len());
+            // The largest first, so that no thread is left alone with it at the end.
+            missing.sort_by_key(|(wanted, _)| std::cmp::Reverse(wanted.size));
+            let made = in_parallel(&missing, |(wanted, place)| {
+                self.make(wanted, place, compression)?;
+                progress.made(wanted.size);
+                Ok(())
+            });
+            progress.end();
+            made?;
+        }
+        Ok(places.iter().map(|place| self.find(place)).collect())
+    }
+
+    fn place(&self, wanted: &Wanted, packing: Packing) -> PathBuf {
+        self.directory.join(wanted.key(packing).hex())
+    }
+
+    /// The entry at `place`, if it looks whole; it counts as used now.
+    fn find(&self, place: &Path) -> Option<LayerDir> {
+        let layer = LayerDir::open(place).ok()?;
+        let blob = File::open(layer.blob_path()).ok()?;
+        if blob.metadata().ok()?.len() != layer.layer().size {
+            return None;
+        }
+        // That another user's cache can be read and not be touched is no fault.
+        let _ = blob.set_modified(SystemTime::now());
+        Some(layer)
+    }
+
+    fn make(&self, wanted: &Wanted, place: &Path, compression: Compression) -> Result<()> {
+        let paths = wanted.paths.iter().map(|(path, _)| path.clone());
+        let source = LayerSource::StorePaths(paths.collect());
+        match LayerDir::create(place, &source, compression) {
+            Ok(_) => Ok(()),
+            // Somebody else made it meanwhile.
+            Err(_) if self.find(place).is_some() => Ok(()),
+            Err(Error::Exists(_)) => {
+                self.discard(place);
+                LayerDir::create(place, &source, compression)?;
+                Ok(())
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Takes an entry out of the cache at once, and then removes it.
+    fn discard(&self, place: &Path) {
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let away = place.with_file_name(format!(".{name}.{}-gone", std::process::id()));
+        // If there is none, that is what was wanted; if it stays, what comes next says so.
+        if fs::rename(place, &away).is_ok() {
+            let _ = fs::remove_dir_all(&away).or_else(|_| fs::remove_file(&away));
+        }
+    }
+
+    /// Removes what was not used for longest until the cache is small enough, and what was left
+    /// unfinished. A cache that can't be made smaller is still one that serves.
+    fn trim(&self, used: &[Wanted], packing: Packing) {
+        let used: BTreeSet<PathBuf> = used.iter().map(|it| self.place(it, packing)).collect();
+        self.trim_to(LIMIT, &used);
+    }
+
+    fn trim_to(&self, limit: u64, used: &BTreeSet<PathBuf>) {
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return;
+        };
+        let mut kept = Vec::new();
+        for place in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let blob = fs::metadata(place.join("blob"));
+            let found = blob.or_else(|_| fs::metadata(&place));
+            let Ok((Ok(time), size)) = found.map(|it| (it.modified(), it.len())) else {
+                continue;
+            };
+            let unfinished = place
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            match unfinished {
+                true if time.elapsed().is_ok_and(|age| age > ABANDONED) => {
+                    let _ = fs::remove_dir_all(&place);
+                }
+                true => {}
+                false => kept.push((time, size, place)),
+            }
+        }
+        kept.sort();
+        let mut total: u64 = kept.iter().map(|(_, size, _)| size).sum();
+        for (_, size, place) in kept {
+            if total > limit && !used.contains(&place) {
+                self.discard(&place);
+                total -= size;
+            }
+        }
+    }
+}
+
+/// Whether that a layer was altered or removed is the fault.
+fn is_broken(layer: &LayerDir, fault: &Error) -> bool {
+    match fault {
+        Error::BlobSize { digest, .. } => layer.layer().digest == *digest,
+        Error::BlobDigest { expected, .. } => layer.layer().digest == *expected,
+        _ => !layer.blob_path().exists(),
+    }
+}
+
+/// Does `work` for every job, on as many threads as the machine has processors; the first fault
+/// ends it.
+fn in_parallel<T: Sync>(jobs: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    let threads = thread::available_parallelism().map_or(1, |count| count.get());
+    let next = AtomicUsize::new(0);
+    let fault = Mutex::new(None);
+    let run = || {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(e) = work(job) {
+                next.store(jobs.len(), Ordering::Relaxed);
+                fault
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .get_or_insert(e);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads.min(jobs.len()) {
+            scope.spawn(run);
+        }
+    });
+    let fault = fault.into_inner();
+    match fault.unwrap_or_else(std::sync::PoisonError::into_inner) {
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKING: Packing = Packing {
+        method: Method::Zstd,
+        level: 3,
+    };
+
+    /// Counts the layers that were made.
+    #[derive(Default)]
+    struct Made(AtomicUsize);
+
+    impl Progress for Made {
+        fn start(&self, _: usize, _: u64, _: usize) {}
+        fn made(&self, _: u64) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn end(&self) {}
+    }
+
+    struct Scene {
+        directory: tempfile::TempDir,
+        cache: LayerCache,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let cache = LayerCache::open(directory.path().join("layers")).unwrap();
+            Self { directory, cache }
+        }
+
+        fn wanted(&self, name: &str) -> Wanted {
+            let path = self
+                .directory
+                .path()
+                .join(format!("{}-{name}", "0".repeat(32)));
+            fs::write(&path, name.repeat(1000)).unwrap();
+            let path = path.to_str().unwrap().parse().unwrap();
+            Wanted {
+                paths: vec![(path, format!("hash of {name}"))],
+                size: 0,
+            }
+        }
+
+        /// How many layers had to be made, and their digests.
+        fn pack(&self, wanted: &[Wanted]) -> (usize, Vec<Digest>) {
+            let made = Made::default();
+            let layout = tempfile::tempdir().unwrap();
+            let (_, layers) = self
+                .cache
+                .layers(wanted, PACKING, &made, &layout.path().join("layout"))
+                .unwrap();
+            let digests = layers.iter().map(|layer| layer.layer().digest).collect();
+            (made.0.into_inner(), digests)
+        }
+
+        fn entries(&self) -> BTreeSet<PathBuf> {
+            let entries = fs::read_dir(&self.cache.directory).unwrap();
+            entries.map(|entry| entry.unwrap().path()).collect()
+        }
+    }
+
+    #[test]
+    fn only_what_is_new_is_packed() {
+        let scene = Scene::new();
+        let first = scene.pack(&[scene.wanted("a"), scene.wanted("b")]);
+        assert_eq!(first.0, 2);
+        let second = scene.pack(&[scene.wanted("b"), scene.wanted("a"), scene.wanted("c")]);
+        assert_eq!(second.0, 1);
+        assert_eq!(second.1[..2], [first.1[1], first.1[0]]);
+    }
+
+    #[test]
+    fn the_order_of_paths_is_no_other_layer_and_another_hash_or_level_is() {
+        let scene = Scene::new();
+        let [a, b] = ["a", "b"].map(|name| scene.wanted(name).paths.remove(0));
+        let of = |paths: &[&(StorePath, String)]| Wanted {
+            paths: paths.iter().map(|it| (*it).clone()).collect(),
+            size: 0,
+        };
+        let key = of(&[&a, &b]).key(PACKING);
+        assert_eq!(of(&[&b, &a]).key(PACKING), key);
+        let changed = (a.0.clone(), "another".to_owned());
+        assert_ne!(of(&[&changed, &b]).key(PACKING), key);
+        let smaller = Packing {
+            level: 19,
+            ..PACKING
+        };
+        assert_ne!(of(&[&a, &b]).key(smaller), key);
+    }
+
+    #[test]
+    fn a_broken_entry_is_made_anew() {
+        let scene = Scene::new();
+        let wanted = [scene.wanted("a"), scene.wanted("b")];
+        let (_, digests) = scene.pack(&wanted);
+        let place = scene.cache.place(&wanted[0], PACKING);
+        let altered = |blob: Vec<u8>| blob.into_iter().map(|byte| byte ^ 1).collect::<Vec<_>>();
+        let breakers: [&dyn Fn(); 5] = [
+            &|| fs::write(place.join("blob"), "short").unwrap(),
+            &|| {
+                let blob = fs::read(place.join("blob")).unwrap();
+                fs::write(place.join("blob"), altered(blob)).unwrap();
+            },
+            &|| fs::remove_file(place.join("blob")).unwrap(),
+            &|| fs::write(place.join("layer.json"), "{}").unwrap(),
+            &|| {
+                fs::remove_dir_all(&place).unwrap();
+                fs::write(&place, "a file").unwrap();
+            },
+        ];
+        for breaks in breakers {
+            breaks();
+            assert_eq!(scene.pack(&wanted), (1, digests.clone()));
+        }
+        assert_eq!(scene.entries().len(), 2);
+    }
+
+    #[test]
+    fn many_at_once_share_one_cache() {
+        let scene = Scene::new();
+        let wanted = ["a", "b", "c", "d"].map(|name| scene.wanted(name));
+        thread::scope(|scope| {
+            let pack = || scene.pack(&wanted).1;
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(pack)).collect();
+            let packed: BTreeSet<Vec<Digest>> =
+                workers.into_iter().map(|it| it.join().unwrap()).collect();
+            assert_eq!(packed.len(), 1);
+        });
+        assert_eq!(scene.entries().len(), wanted.len());
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_when_there_is_too_much() {
+        let scene = Scene::new();
+        let wanted = ["a", "b", "c"].map(|name| scene.wanted(name));
+        scene.pack(&wanted);
+        let places = [0, 1, 2].map(|number| scene.cache.place(&wanted[number], PACKING));
+        for (age, place) in [(1, &places[0]), (2, &places[1]), (3, &places[2])] {
+            let blob = File::open(place.join("blob")).unwrap();
+            let day = Duration::from_secs(24 * 60 * 60);
+            blob.set_modified(SystemTime::now() - age * day).unwrap();
+        }
+        let size = |place: &PathBuf| fs::metadata(place.join("blob")).unwrap().len();
+        let all: u64 = places.iter().map(size).sum();
+        scene.cache.trim_to(all, &BTreeSet::new());
+        assert_eq!(scene.entries().len(), 3);
+        scene.cache.trim_to(all - 1, &BTreeSet::new());
+        assert!(!places[2].exists() && places[1].exists());
+        scene.cache.trim_to(0, &BTreeSet::from([places[1].clone()]));
+        assert_eq!(scene.entries(), BTreeSet::from([places[1].clone()]));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_when_it_is_old() {
+        let scene = Scene::new();
+        let left = scene.cache.directory.join(".x.1-0");
+        fs::create_dir(&left).unwrap();
+        scene.pack(&[scene.wanted("a")]);
+        assert!(left.exists());
+        File::open(&left)
+            .unwrap()
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .unwrap();
+        scene.pack(&[scene.wanted("b")]);
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn the_packer_makes_the_bytes_that_its_version_stands_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = directory.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        let content: String = (0..200_000).map(|number: u32| number.to_string()).collect();
+        fs::write(tree.join("numbers"), content).unwrap();
+        let digest = |method, level| {
+            let packing = Packing { method, level };
+            let compression = packing.compression().unwrap();
+            let place = directory.path().join(format!("{method:?}"));
+            let source = LayerSource::Root(tree.clone());
+            let layer = LayerDir::create(&place, &source, compression).unwrap();
+            layer.layer().digest.to_string()
+        };
+        let found = [digest(Method::Zstd, 3), digest(Method::Gzip, 6)];
+        assert_eq!(
+            found,
+            [
+                "sha256:5f598778006e0196dd46bf6a9c9132636b483a63cfbb9f05fdc17c2f6767d3fd",
+                "sha256:f6aadd06f846d3cf39d93cdec2f50ce01b7806ec6d26ec21f15e1e4a3919bc79"
+            ],
+            "layers get other bytes: raise PACKER, and write their digests here"
+        );
+    }
+}

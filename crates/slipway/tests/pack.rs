@@ -1,0 +1,379 @@
+//! Packing closures, with a stand-in for Nix that knows what is in the store of the test.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what fails here fails a test"
+)]
+
+mod machine;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use machine::{Machine, error, stderr, stdout};
+use serde_json::{Value, json};
+use slipway_oci::{Image, Layout};
+
+const NIX: &str = r#"
+case "$*" in
+  *--version*) echo "nix (Nix) 2.8.0" ;;
+  *show-config*) echo '{}' ;;
+  *path-info*) cat "$CLOSURE" ;;
+  *) echo "error: unexpected: $*" >&2; exit 1 ;;
+esac
+"#;
+
+/// The header of a program for arm64, and of one for s390x.
+const ARM64: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0";
+const S390X: &[u8] = b"\x7fELF\x02\x02\x01\0\0\0\0\0\0\0\0\0\0\x02\0\x16";
+
+/// A machine with a store.
+struct Store {
+    machine: Machine,
+    closure: Vec<Value>,
+}
+
+impl Store {
+    fn new() -> Self {
+        let machine = Machine::new();
+        machine.program("nix", NIX);
+        Self {
+            machine,
+            closure: Vec::new(),
+        }
+    }
+
+    /// A library, and a program for arm64 that needs it.
+    fn with_hello() -> (Self, PathBuf) {
+        let mut store = Self::new();
+        let libc = store.add("libc-2.41", 'c', &[], |path| {
+            fs::create_dir_all(path.join("lib")).unwrap();
+            fs::write(path.join("lib/libc.so"), ARM64).unwrap();
+        });
+        let hello = store.add("hello-2.12", 'h', &[&libc], |path| {
+            program(&path.join("bin/hello"), ARM64);
+        });
+        (store, hello)
+    }
+
+    /// A path of the store, which `fill` makes.
+    fn add(
+        &mut self,
+        name: &str,
+        hash: char,
+        references: &[&Path],
+        fill: impl Fn(&Path),
+    ) -> PathBuf {
+        let path = self.path(name, hash);
+        fill(&path);
+        self.closure.push(json!({
+            "path": path,
+            "references": references,
+            "narHash": format!("sha256-{hash}"),
+            "narSize": 1000,
+        }));
+        let closure = serde_json::to_vec(&self.closure).unwrap();
+        self.machine.write("closure.json", closure);
+        path
+    }
+
+    fn path(&self, name: &str, hash: char) -> PathBuf {
+        let hash = hash.to_string().repeat(32);
+        self.machine.path("store").join(format!("{hash}-{name}"))
+    }
+
+    fn pack(&self, path: &Path, arguments: &[&str]) -> Output {
+        let mut command = self.machine.slipway(&["pack"]);
+        command.arg(path).args(arguments);
+        command.env("CLOSURE", self.machine.path("closure.json"));
+        command.output().unwrap()
+    }
+
+    /// Packs to `image`, and reads that.
+    fn image(&self, path: &Path, arguments: &[&str]) -> (Image, Output) {
+        let place = self.machine.path("work/image");
+        let _ = fs::remove_dir_all(&place);
+        let output = self.pack(path, &[&["--output", "image"], arguments].concat());
+        stdout(&output);
+        let layout = Layout::open(&place).unwrap();
+        layout.verify().unwrap();
+        (layout.images().unwrap().remove(0), output)
+    }
+
+    fn cached(&self) -> BTreeSet<PathBuf> {
+        let layers = self.machine.path("home/.cache/slipway/layers");
+        let entries = fs::read_dir(layers).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+fn program(path: &Path, contents: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, contents).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o555)).unwrap();
+}
+
+#[test]
+fn a_package_becomes_an_image_that_runs_its_program_on_its_platform() {
+    let (store, hello) = Store::with_hello();
+    let (image, output) = store.image(&hello, &[]);
+    let program = hello.join("bin/hello");
+    let execution = &image.config().value().config;
+    assert_eq!(execution.entrypoint, [program.to_str().unwrap()]);
+    assert_eq!(image.platform().to_string(), "linux/arm64");
+    assert_eq!(image.layers().count(), 2);
+    let said = stderr(&output);
+    assert!(said.contains(&format!("entrypoint: {}\n", program.display())));
+    assert!(said.contains("platform: linux/arm64, which the programs are for\n"));
+    assert!(said.contains("packing 2 layers, 0.0 MB\n"), "{said}");
+    let shown = stdout(&output);
+    assert!(shown.starts_with("platform"), "{shown}");
+    let digest = image.descriptor().digest.to_string();
+    assert!(shown.contains(&digest), "{shown}");
+}
+
+#[test]
+fn the_image_says_what_was_asked_for() {
+    let (store, hello) = Store::with_hello();
+    let (image, _) = store.image(
+        &hello,
+        &[
+            "--entrypoint=bin/hello",
+            "--entrypoint=--greeting",
+            "--cmd=[\"good\", \"day\"]",
+            "--env=B=2",
+            "--env=A=x=1",
+            "--user=65532:65532",
+            "--workdir=/srv",
+            "--expose=8080",
+            "--expose=53/udp",
+            "--label=org.opencontainers.image.title=hello",
+            "--label=team=a",
+            "--annotation=note=x",
+            "--created=0",
+            "--compression=gzip:1",
+            "--platform=linux/arm64",
+        ],
+    );
+    let config = image.config().value();
+    let execution = &config.config;
+    let program = hello.join("bin/hello");
+    assert_eq!(
+        execution.entrypoint,
+        [program.to_str().unwrap(), "--greeting"]
+    );
+    assert_eq!(execution.cmd, ["good", "day"]);
+    assert_eq!(execution.env, ["A=x=1", "B=2"]);
+    assert_eq!(execution.user.as_deref(), Some("65532:65532"));
+    assert_eq!(execution.working_dir.as_deref(), Some("/srv"));
+    let ports: Vec<&str> = execution.exposed_ports.keys().map(String::as_str).collect();
+    assert_eq!(ports, ["53/udp", "8080/tcp"]);
+    assert_eq!(execution.labels["team"], "a");
+    assert_eq!(config.created.as_deref(), Some("1970-01-01T00:00:00Z"));
+    let manifest = image.manifest().value();
+    assert_eq!(
+        manifest.annotations["org.opencontainers.image.title"],
+        "hello"
+    );
+    assert_eq!(manifest.annotations["note"], "x");
+    assert!(
+        manifest
+            .layers
+            .iter()
+            .all(|layer| layer.media_type.to_string().ends_with("gzip"))
+    );
+}
+
+#[test]
+fn a_change_makes_one_layer_anew() {
+    let (mut store, hello) = Store::with_hello();
+    store.image(&hello, &[]);
+    let before = store.cached();
+    assert_eq!(before.len(), 2);
+    store.closure.pop();
+    let libc = store.path("libc-2.41", 'c');
+    let changed = store.add("hello-2.13", 'i', &[&libc], |path| {
+        program(&path.join("bin/hello"), ARM64);
+    });
+    let (_, output) = store.image(&changed, &[]);
+    assert!(stderr(&output).contains("packing 1 layer, 0.0 MB (1 more from the cache)\n"));
+    assert_eq!(store.cached().difference(&before).count(), 1);
+}
+
+#[test]
+fn the_digest_is_the_same_with_the_cache_and_without() {
+    let (store, hello) = Store::with_hello();
+    let digest = || store.image(&hello, &[]).0.descriptor().digest;
+    let first = digest();
+    assert_eq!(digest(), first);
+    fs::remove_dir_all(store.machine.path("home/.cache")).unwrap();
+    assert_eq!(digest(), first);
+}
+
+#[test]
+fn an_altered_layer_in_the_cache_is_made_anew() {
+    let (store, hello) = Store::with_hello();
+    let (first, _) = store.image(&hello, &[]);
+    for entry in store.cached() {
+        let blob = entry.join("blob");
+        let mut bytes = fs::read(&blob).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(&blob, bytes).unwrap();
+    }
+    let (second, output) = store.image(&hello, &[]);
+    assert_eq!(second.descriptor(), first.descriptor());
+    assert!(stderr(&output).contains("packing 1 layer"));
+}
+
+#[test]
+fn what_least_others_need_shares_the_last_layer() {
+    let (store, hello) = Store::with_hello();
+    let (image, _) = store.image(&hello, &["--max-layers=1"]);
+    assert_eq!(image.layers().count(), 1);
+}
+
+#[test]
+fn a_link_to_a_store_path_serves() {
+    let (store, hello) = Store::with_hello();
+    let link = store.machine.path("work/result");
+    symlink(&hello, &link).unwrap();
+    let (image, _) = store.image(Path::new("result"), &[]);
+    assert_eq!(image.config().value().config.entrypoint.len(), 1);
+    let within = error(&store.pack(&link.join("bin/hello"), &["-o", "other"]));
+    assert!(
+        within.contains("is within a store path") && within.contains("--entrypoint"),
+        "{within}"
+    );
+}
+
+#[test]
+fn programs_that_do_not_agree_leave_the_platform_to_this_machine() {
+    let mut store = Store::new();
+    let both = store.add("both", 'b', &[], |path| {
+        program(&path.join("bin/one"), ARM64);
+        program(&path.join("bin/other"), S390X);
+    });
+    let (image, output) = store.image(&both, &[]);
+    let said = stderr(&output);
+    assert!(
+        said.contains(", as this machine, since the programs name none or several"),
+        "{said}"
+    );
+    assert!(said.contains("entrypoint: none"), "{said}");
+    assert!(image.config().value().config.entrypoint.is_empty());
+    let (image, _) = store.image(&both, &["--platform=linux/s390x", "--entrypoint=other"]);
+    assert_eq!(image.platform().to_string(), "linux/s390x");
+    assert!(image.config().value().config.entrypoint[0].ends_with("/bin/other"));
+}
+
+#[test]
+fn rows_are_json_on_request() {
+    let (store, hello) = Store::with_hello();
+    let (image, output) = store.image(&hello, &["--format=json"]);
+    let row: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(row["platform"], "linux/arm64");
+    assert_eq!(row["digest"], image.descriptor().digest.to_string());
+    assert_eq!(row["layers"], 2);
+    assert_eq!(row["output"], "image");
+}
+
+#[test]
+fn what_is_no_store_path_is_refused() {
+    let (mut store, _) = Store::with_hello();
+    let refused = |path: &Path| error(&store.pack(path, &["-o", "image"]));
+    assert!(refused(Path::new("/nowhere")).contains("/nowhere: No such file"));
+    assert!(refused(&store.machine.path("work")).contains("is no store path and no link to one"));
+    assert!(refused(&store.machine.path("store/short")).contains("is not a path of the Nix store"));
+    let derivation = store.path("hello.drv", 'd');
+    assert!(refused(&derivation).contains("is a derivation; build it"));
+
+    store.machine.write("closure.json", "[]");
+    let script = NIX.replace(
+        "cat \"$CLOSURE\"",
+        "echo \"error: path '/nix/store/x' is not valid\" >&2; exit 1",
+    );
+    store.machine.program("nix", &script);
+    store.closure.clear();
+    let missing = store.path("missing", 'm');
+    let message = error(&store.pack(&missing, &["-o", "image"]));
+    assert!(
+        message.contains("is not in the Nix store; build it first"),
+        "{message}"
+    );
+    assert!(!store.machine.path("work/image").exists());
+}
+
+#[test]
+fn what_no_layer_can_hold_is_refused_and_nothing_is_left() {
+    let mut store = Store::new();
+    let path = store.add("odd", 'd', &[], |path| {
+        fs::create_dir_all(path).unwrap();
+        UnixListener::bind(path.join("s")).unwrap();
+    });
+    let message = error(&store.pack(&path, &["-o", "image"]));
+    assert!(
+        message.contains("is a socket, which a layer cannot hold"),
+        "{message}"
+    );
+    assert!(store.cached().is_empty());
+    assert_eq!(fs::read_dir(store.machine.path("work")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_wrong_option_is_said_before_anything_is_packed() {
+    let (store, hello) = Store::with_hello();
+    for (arguments, reason) in [
+        (["--expose", "80-90"], "80-90: is not a port"),
+        (["--workdir", "srv"], "must be an absolute path"),
+        (
+            ["--entrypoint", "nothing"],
+            "no path that is packed has a program bin/nothing",
+        ),
+        (
+            ["--entrypoint", "/bin/sh"],
+            "is in none of the paths that are packed",
+        ),
+    ] {
+        let message = error(&store.pack(&hello, &[&["-o", "image"], &arguments[..]].concat()));
+        assert!(message.contains(reason), "{message}");
+    }
+    let library = store.path("libc-2.41", 'c').join("lib/libc.so");
+    let library = ["-o", "image", "--entrypoint", library.to_str().unwrap()];
+    assert!(error(&store.pack(&hello, &library)).contains("is not an executable file"));
+    for usage in [
+        &["--env", "A"][..],
+        &["--env", "=1"],
+        &["--label", "x"],
+        &["--compression", "xz"],
+        &["--compression", "gzip:10"],
+        &["--max-layers", "0"],
+        &["--max-layers", "128"],
+        &["--platform", "arm64"],
+        &["--created", "yesterday"],
+        &["--cmd", "[1]"],
+        &["--output", "type=local,dest=x"],
+    ] {
+        let output = store.pack(&hello, &[&["-o", "image"], usage].concat());
+        assert_eq!(output.status.code(), Some(2), "{usage:?}");
+    }
+    assert_eq!(store.pack(&hello, &[]).status.code(), Some(2));
+    assert!(!store.machine.path("home/.cache").exists());
+}
+
+#[test]
+fn what_is_there_is_not_overwritten() {
+    let (store, hello) = Store::with_hello();
+    store.machine.write("work/image/file", "mine");
+    let message = error(&store.pack(&hello, &["-o", "image"]));
+    assert!(message.contains("image exists already"), "{message}");
+    let nowhere = error(&store.pack(&hello, &["-o", "no/such/image"]));
+    assert!(nowhere.contains("No such file or directory"), "{nowhere}");
+    assert!(!store.machine.path("home/.cache").exists());
+}
