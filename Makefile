@@ -31,6 +31,9 @@ images: setup $(SLIPWAY)
 demo: images
 	$(SLIPWAY) run --platform linux/amd64 result -- --embedded-broker --count 3 --interval 1
 
+# Where setup/test-tools unpacks daemons.
+TOOLS := $(abspath target/test-tools)
+
 SHELLS = $(foreach name,default aarch64 x86_64,.#devShells.x86_64-linux.$(name))
 
 test: demo
@@ -40,4 +43,5 @@ test: demo
 	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#formatter.x86_64-linux
 	nix flake check --print-build-logs
 	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -- --include-ignored
-	SLIPWAY=$(abspath $(SLIPWAY)) cargo test --locked -p end-to-end -- --test-threads 1 --nocapture
+	PATH="$(TOOLS)/usr/bin:$(TOOLS)/usr/sbin:$$PATH" SLIPWAY=$(abspath $(SLIPWAY)) \
+		cargo test --locked -p end-to-end -- --test-threads 1 --nocapture
