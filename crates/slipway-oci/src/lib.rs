@@ -22,6 +22,7 @@ pub mod layer;
 pub mod layer_dir;
 pub mod layout;
 mod media_type;
+mod pipeline;
 pub mod plan;
 mod platform;
 mod staging;
