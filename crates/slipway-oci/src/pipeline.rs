@@ -32,15 +32,13 @@ pub(crate) fn pack(
     compression: Compression,
 ) -> Result<Vec<Layer>> {
     let processors = thread::available_parallelism().map_or(1, |count| count.get());
-    pack_on(
-        processors.min(compression.most_workers()),
-        jobs,
-        compression,
-    )
+    let workers = processors.min(compression.most_workers());
+    pack_on(workers, CHUNK, jobs, compression)
 }
 
 fn pack_on(
     workers: usize,
+    chunk_size: usize,
     jobs: &[(LayerSource, PathBuf)],
     compression: Compression,
 ) -> Result<Vec<Layer>> {
@@ -56,6 +54,7 @@ fn pack_on(
         // Owns its ends of the channels: when it is done, the other threads find them closed.
         let cutter = Cutter {
             chunk: Vec::new(),
+            chunk_size,
             to_compress,
             to_write,
             used,
@@ -118,6 +117,7 @@ fn read(jobs: &[(LayerSource, PathBuf)], mut cutter: Cutter) -> Result<Vec<Tar>>
 /// Cuts what is written to it into chunks.
 struct Cutter {
     chunk: Vec<u8>,
+    chunk_size: usize,
     to_compress: Sender<Chunk>,
     to_write: SyncSender<Piece>,
     used: Receiver<Vec<u8>>,
@@ -147,10 +147,10 @@ impl Cutter {
 
 impl Write for Cutter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.chunk.len() == CHUNK {
+        if self.chunk.len() == self.chunk_size {
             self.end_chunk()?;
         }
-        let taken = bytes.len().min(CHUNK - self.chunk.len());
+        let taken = bytes.len().min(self.chunk_size - self.chunk.len());
         self.chunk.extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }
@@ -227,4 +227,82 @@ fn write_blob(
 /// What reading fails with when writing has; it is not shown.
 fn stopped() -> io::Error {
     io::ErrorKind::BrokenPipe.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::compression::Method;
+
+    const SMALL: usize = 4096;
+
+    /// Layers of one chunk and of many, with content that compresses a little.
+    fn sources(directory: &Path) -> Vec<LayerSource> {
+        let mut state = 1_u32;
+        let mut word = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            [b'a' + (state >> 28) as u8, b'a' + (state >> 24 & 15) as u8]
+        };
+        let source = |(number, size): (usize, usize)| {
+            let root = directory.join(number.to_string());
+            let content: Vec<u8> = (0..size / 2).flat_map(|_| word()).collect();
+            fs::create_dir(&root).unwrap();
+            fs::write(root.join("content"), content).unwrap();
+            LayerSource::Root(root)
+        };
+        let sizes = [100, 100_000, 0, SMALL];
+        sizes.into_iter().enumerate().map(source).collect()
+    }
+
+    fn packed(sources: &[LayerSource], compression: Compression, workers: usize) -> Vec<Vec<u8>> {
+        let out = tempfile::tempdir().unwrap();
+        let job = |(number, source): (usize, &LayerSource)| {
+            (source.clone(), out.path().join(number.to_string()))
+        };
+        let jobs: Vec<_> = sources.iter().enumerate().map(job).collect();
+        let layers = pack_on(workers, SMALL, &jobs, compression).unwrap();
+        assert_eq!(layers.len(), jobs.len());
+        let blobs = jobs.iter().map(|(_, blob)| fs::read(blob).unwrap());
+        blobs.collect()
+    }
+
+    #[test]
+    fn the_bytes_are_the_same_however_many_threads_there_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let sources = sources(directory.path());
+        for method in [Method::Zstd, Method::Gzip] {
+            let compression = Compression::new(method, Some(1)).unwrap();
+            let alone = packed(&sources, compression, 1);
+            for workers in [2, 7] {
+                let together = packed(&sources, compression, workers);
+                assert!(alone == together, "{method:?} differs on {workers} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_in_reading_or_writing_ends_all_threads() {
+        let directory = tempfile::tempdir().unwrap();
+        let compression = Compression::new(Method::Zstd, Some(1)).unwrap();
+        let mut jobs = Vec::new();
+        for (number, source) in sources(directory.path()).into_iter().enumerate() {
+            jobs.push((source, directory.path().join(format!("blob-{number}"))));
+        }
+
+        let mut unreadable = jobs.clone();
+        unreadable[2].0 = LayerSource::Root(directory.path().join("missing"));
+        let error = pack_on(2, SMALL, &unreadable, compression).unwrap_err();
+        assert!(matches!(error, Error::NotADirectory(_)), "{error}");
+
+        jobs[0].1 = directory.path().join("missing/blob");
+        let error = pack_on(2, SMALL, &jobs, compression)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("cannot write ") && error.contains("missing/blob"),
+            "{error}"
+        );
+    }
 }
