@@ -2,11 +2,19 @@
 //! the rest of the crate need not know which.
 
 use std::io::{self, Read, Write};
+use std::mem;
 use std::str::FromStr;
+
+use flate2::Crc;
+use flate2::write::DeflateEncoder;
 
 use crate::{Error, MediaType, Result};
 
-/// A method and its level. Equal input gives equal bytes: one thread, one frame, no time stamp.
+/// How much of a tar is compressed at a time, for itself. A new size means new digests; smaller
+/// chunks take less memory, larger ones compress better.
+pub(crate) const CHUNK: usize = 4 << 20;
+
+/// A method and its level. Equal input gives equal bytes: equal chunks, no time stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
     method: Method,
@@ -60,43 +68,103 @@ impl Compression {
         }
     }
 
-    pub(crate) fn encoder<W: Write>(&self, out: W) -> io::Result<Encoder<W>> {
-        Ok(match self.method {
-            Method::Zstd => Encoder::Zstd(zstd::Encoder::new(out, self.level)?),
-            Method::Gzip => {
-                let level = flate2::Compression::new(self.level.unsigned_abs());
-                Encoder::Gzip(flate2::GzBuilder::new().mtime(0).write(out, level))
+    /// How many chunks may be compressed at a time, so that not even a machine with many
+    /// processors needs more than 200 MB.
+    pub(crate) fn most_workers(&self) -> usize {
+        match (self.method, self.level) {
+            (Method::Gzip, _) | (Method::Zstd, ..=9) => 8,
+            (Method::Zstd, ..=19) => 3,
+            (Method::Zstd, _) => 2,
+        }
+    }
+
+    /// Of a new blob.
+    pub(crate) fn frame(&self) -> Frame {
+        Frame {
+            method: self.method,
+            crc: Crc::new(),
+        }
+    }
+}
+
+/// Compresses chunks, each for itself.
+pub(crate) struct Compressor {
+    compression: Compression,
+    zstd: zstd::bulk::Compressor<'static>,
+}
+
+/// A chunk, compressed.
+pub(crate) struct Compressed {
+    pub bytes: Vec<u8>,
+    /// Of what was compressed; for zstd, of nothing.
+    pub crc: Crc,
+}
+
+impl Compressor {
+    pub fn new(compression: Compression) -> Compressor {
+        Compressor {
+            compression,
+            zstd: zstd::bulk::Compressor::default(),
+        }
+    }
+
+    /// Replaces what is in `out` by `chunk`, compressed.
+    pub fn compress(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> io::Result<Crc> {
+        let Compression { method, level } = self.compression;
+        out.clear();
+        let mut crc = Crc::new();
+        match method {
+            Method::Zstd => {
+                self.zstd.set_compression_level(level)?;
+                out.reserve_exact(zstd::zstd_safe::compress_bound(chunk.len()));
+                self.zstd.compress_to_buffer(chunk, out)?;
             }
-        })
+            Method::Gzip => {
+                crc.update(chunk);
+                let level = flate2::Compression::new(level.unsigned_abs());
+                let mut encoder = DeflateEncoder::new(mem::take(out), level);
+                encoder.write_all(chunk)?;
+                // Ends at a whole byte, so that another chunk can follow.
+                encoder.flush()?;
+                *out = mem::take(encoder.get_mut());
+            }
+        }
+        Ok(crc)
     }
 }
 
-pub(crate) enum Encoder<W: Write> {
-    Zstd(zstd::Encoder<'static, W>),
-    Gzip(flate2::write::GzEncoder<W>),
+/// What the compressed chunks stand in: nothing for zstd, where each is a frame; the header and
+/// trailer of the one member for gzip, where each is some blocks of it, as not every reader looks
+/// for a second member. Source: RFC 8878, section 3; RFC 1952, section 2.3; RFC 1951, section 3.2.
+pub(crate) struct Frame {
+    method: Method,
+    crc: Crc,
 }
 
-impl<W: Write> Encoder<W> {
-    pub fn finish(self) -> io::Result<W> {
-        match self {
-            Encoder::Zstd(encoder) => encoder.finish(),
-            Encoder::Gzip(encoder) => encoder.finish(),
+impl Frame {
+    pub fn start(&self) -> &'static [u8] {
+        match self.method {
+            Method::Zstd => &[],
+            // Deflate; no flags, no time, no word on the effort, and from an unknown system.
+            Method::Gzip => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255],
         }
     }
-}
 
-impl<W: Write> Write for Encoder<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Encoder::Zstd(encoder) => encoder.write(bytes),
-            Encoder::Gzip(encoder) => encoder.write(bytes),
-        }
+    /// To be told of each chunk.
+    pub fn add(&mut self, chunk: &Compressed) {
+        self.crc.combine(&chunk.crc);
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Encoder::Zstd(encoder) => encoder.flush(),
-            Encoder::Gzip(encoder) => encoder.flush(),
+    pub fn end(&self) -> Vec<u8> {
+        match self.method {
+            Method::Zstd => Vec::new(),
+            Method::Gzip => {
+                // A last block, of nothing.
+                let mut end = vec![3, 0];
+                end.extend(self.crc.sum().to_le_bytes());
+                end.extend(self.crc.amount().to_le_bytes());
+                end
+            }
         }
     }
 }
@@ -134,10 +202,7 @@ mod tests {
 
     #[test]
     fn a_gzip_header_holds_no_time_no_name_and_no_system() {
-        let compression = Compression::new(Method::Gzip, None).unwrap();
-        let mut encoder = compression.encoder(Vec::new()).unwrap();
-        encoder.write_all(b"slipway").unwrap();
-        let bytes = encoder.finish().unwrap();
-        assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255]);
+        let frame = Compression::new(Method::Gzip, None).unwrap().frame();
+        assert_eq!(frame.start(), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     }
 }

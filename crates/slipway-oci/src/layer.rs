@@ -1,19 +1,15 @@
 //! A layer is what images share: a registry and a machine hold it once however many images name
 //! it. So the same files must always become the same layer, and this is where they do.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{panic, thread};
 
 use serde::{Deserialize, Serialize};
 
 use crate::archive::Archive;
-use crate::digest::Hashing;
 use crate::tree::{self, Place};
-use crate::{Compression, Descriptor, Digest, Error, MediaType, Result, StorePath};
+use crate::{Compression, Descriptor, Digest, Error, MediaType, Result, StorePath, pipeline};
 
 /// What goes into a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,75 +46,24 @@ impl Layer {
     /// Writes the layer of `source` to the new file `blob`, in one pass and constant memory.
     ///
     /// The same content gives the same bytes, whatever the owners, times, other modes and order
-    /// of creation of its files, and in whatever order store paths are given.
+    /// of creation of its files, in whatever order store paths are given, and on however many
+    /// processors.
     pub fn pack(source: &LayerSource, compression: Compression, blob: &Path) -> Result<Layer> {
-        let write = || Error::io("write", blob);
-        let file = File::create_new(blob).map_err(write())?;
-        let compressed = Hashing::new(BufWriter::with_capacity(128 * 1024, file));
-        let encoder = compression.encoder(compressed).map_err(write())?;
-        let tar = BufWriter::with_capacity(128 * 1024, Hashing::new(encoder));
-
-        let mut archive = Archive::new(tar, blob.to_path_buf());
-        let paths = match source {
-            LayerSource::StorePaths(paths) => append_store_paths(&mut archive, paths)?,
-            LayerSource::Root(tree) => {
-                append_root(&mut archive, tree)?;
-                Vec::new()
-            }
-        };
-
-        let tar = archive.finish()?.into_inner();
-        let (encoder, diff_id, uncompressed_size) =
-            tar.map_err(|error| write()(error.into_error()))?.finish();
-        let (mut file, digest, size) = encoder.finish().map_err(write())?.finish();
-        file.flush().map_err(write())?;
-        Ok(Layer {
-            media_type: compression.media_type(),
-            digest,
-            size,
-            diff_id,
-            uncompressed_size,
-            paths,
-        })
+        let jobs = [(source.clone(), blob.to_path_buf())];
+        let packed = pipeline::pack(&jobs, compression)?.pop();
+        packed.ok_or_else(|| Error::io("write", blob)(ErrorKind::UnexpectedEof.into()))
     }
 }
 
-/// Packs many layers, on as many threads as the machine has processors; `jobs` are sources and
-/// the new files for their blobs. The layers are in the order of the jobs.
-pub(crate) fn pack_all(
-    jobs: &[(LayerSource, PathBuf)],
-    compression: Compression,
-) -> Result<Vec<Layer>> {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some((source, blob)) = jobs.get(number) else {
-                return done;
-            };
-            let layer = Layer::pack(source, compression, blob);
-            if layer.is_err() {
-                // The others need not begin what nobody will use.
-                next.store(jobs.len(), Ordering::Relaxed);
-            }
-            done.push((number, layer));
-        }
-    };
-    let mut done = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.min(jobs.len()))
-            .map(|_| scope.spawn(work))
-            .collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, Vec<_>>| {
-            worker
-                .join()
-                .unwrap_or_else(|cause| panic::resume_unwind(cause))
-        };
-        workers.into_iter().flat_map(join).collect::<Vec<_>>()
-    });
-    done.sort_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, layer)| layer).collect()
+/// Appends all of a layer, and gives the store paths in it.
+pub(crate) fn append<W: Write>(
+    archive: &mut Archive<W>,
+    source: &LayerSource,
+) -> Result<Vec<StorePath>> {
+    match source {
+        LayerSource::StorePaths(paths) => append_store_paths(archive, paths),
+        LayerSource::Root(tree) => append_root(archive, tree).map(|()| Vec::new()),
+    }
 }
 
 fn append_store_paths<W: Write>(

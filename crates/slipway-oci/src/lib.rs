@@ -23,6 +23,7 @@ pub mod layer_dir;
 mod layer_reader;
 pub mod layout;
 mod media_type;
+mod pipeline;
 pub mod plan;
 mod platform;
 mod staging;

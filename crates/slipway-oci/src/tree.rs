@@ -138,7 +138,33 @@ mod tests {
         for size in [4, 6] {
             let mut archive = Archive::new(Vec::new(), PathBuf::new());
             let error = append_file(&mut archive, &path, b"log", 0o444, size).unwrap_err();
-            assert!(matches!(error, Error::Changed(_)), "{error}");
+            let expected =
+                "log changed its size while it was read; pack it when nothing writes to it";
+            assert!(error.to_string().ends_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_device_is_refused_by_name() {
+        let mut archive = Archive::new(Vec::new(), PathBuf::new());
+        let device = Path::new("/dev/null");
+        let error = append(&mut archive, device, b"null", Place::Root).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/dev/null is a character device, which a layer cannot hold; remove it from the tree"
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_refused_by_name() {
+        let mut archive = Archive::new(Vec::new(), PathBuf::new());
+        // It may be opened, and has nothing at its start.
+        let memory = Path::new("/proc/self/mem");
+        let error = append(&mut archive, memory, b"mem", Place::Root).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.starts_with("cannot read /proc/self/mem: "),
+            "{message}"
+        );
     }
 }

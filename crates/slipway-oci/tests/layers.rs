@@ -4,14 +4,18 @@
 
 mod fixture;
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
 use std::io::Read;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use fixture::{Store, write};
+use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
+use rustix::io::Errno;
 use slipway_oci::compression::Method;
 use slipway_oci::{Compression, Digest, Error, Layer, LayerDir, LayerSource};
 use tar::EntryType;
@@ -229,12 +233,106 @@ fn hard_links_are_stored_as_files() {
 }
 
 #[test]
-fn a_socket_is_refused_by_name() {
+fn names_and_link_targets_that_are_not_utf_8_are_kept_to_the_byte() {
     let tree = tempfile::tempdir().unwrap();
-    let _listener = UnixListener::bind(tree.path().join("control")).unwrap();
+    let short = b"caf\xe9".to_vec();
+    let long = b"\xff".repeat(255);
+    for name in [&short, &long] {
+        let path = tree.path().join(OsStr::from_bytes(name));
+        fs::write(path, "x").unwrap();
+    }
+    let link = tree.path().join("link");
+    symlink(OsStr::from_bytes(&long), link).unwrap();
+
+    let tar = tar_of(&LayerSource::Root(tree.path().to_path_buf()));
+    let mut archive = tar::Archive::new(&tar[..]);
+    let entries = archive.entries().unwrap().map(Result::unwrap);
+    let found: Vec<_> = entries
+        .map(|entry| {
+            let target = entry.link_name_bytes().unwrap_or_default().to_vec();
+            (entry.path_bytes().to_vec(), target)
+        })
+        .collect();
+    let expected = [
+        (short, vec![]),
+        (b"link".to_vec(), long.clone()),
+        (long, vec![]),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn extended_attributes_are_left_out_as_nix_leaves_them() {
+    let tree = tempfile::tempdir().unwrap();
+    let file = tree.path().join("file");
+    write(&file, "x", 0o644);
+    let source = LayerSource::Root(tree.path().to_path_buf());
+    let without = pack(&source).unwrap();
+    match setxattr(&file, "user.note", b"y", XattrFlags::empty()) {
+        // Not every file system has them, and then there is nothing to leave out.
+        Err(Errno::NOTSUP) => {}
+        result => result.unwrap(),
+    }
+    assert_eq!(pack(&source).unwrap(), without);
+}
+
+#[test]
+fn a_sparse_file_is_stored_as_what_is_read_from_it() {
+    let tree = tempfile::tempdir().unwrap();
+    let source = LayerSource::Root(tree.path().to_path_buf());
+    let path = tree.path().join("disk");
+    let file = File::create(&path).unwrap();
+    file.write_all_at(b"end", 3_000_000).unwrap();
+    let sparse = pack(&source).unwrap();
+    let content = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, content).unwrap();
+    assert_eq!(pack(&source).unwrap(), sparse);
+}
+
+#[test]
+fn a_socket_or_named_pipe_is_refused_by_name() {
+    let tree = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(tree.path().join("control")).unwrap();
     let error = pack(&LayerSource::Root(tree.path().to_path_buf())).unwrap_err();
-    let message = error.to_string();
-    assert!(message.contains("control is a socket"), "{message}");
+    let expected = "control is a socket, which a layer cannot hold; remove it from the tree";
+    assert!(error.to_string().ends_with(expected), "{error}");
+    drop(listener);
+
+    fs::remove_file(tree.path().join("control")).unwrap();
+    mknodat(
+        CWD,
+        tree.path().join("queue"),
+        FileType::Fifo,
+        Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    let error = pack(&LayerSource::Root(tree.path().to_path_buf())).unwrap_err();
+    let expected = "queue is a named pipe, which a layer cannot hold; remove it from the tree";
+    assert!(error.to_string().ends_with(expected), "{error}");
+}
+
+#[test]
+fn a_file_or_directory_that_may_not_be_read_is_refused_by_name() {
+    let tree = tempfile::tempdir().unwrap();
+    let secret = tree.path().join("secret");
+    write(&secret, "x", 0o000);
+    if File::open(&secret).is_ok() {
+        // We are root, who may read everything.
+        return;
+    }
+    let source = LayerSource::Root(tree.path().to_path_buf());
+    let denied = |error: Error| {
+        let message = error.to_string();
+        let expected = format!("cannot read {}: Permission denied", secret.display());
+        assert!(message.starts_with(&expected), "{message}");
+    };
+    denied(pack(&source).unwrap_err());
+    fs::remove_file(&secret).unwrap();
+    fs::create_dir(&secret).unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o000)).unwrap();
+    denied(pack(&source).unwrap_err());
 }
 
 #[test]
@@ -251,9 +349,14 @@ fn what_is_not_there_is_refused_by_name() {
 #[test]
 fn the_blob_has_the_size_and_digests_that_the_layer_says() {
     let store = Store::new();
+    // Many chunks, and some of another.
+    store.add(
+        "app",
+        &[("bin/large", &"slipway ".repeat(1_200_000), 0o555)],
+    );
     let source = LayerSource::StorePaths(vec![store.path("app")]);
     for method in [Method::Zstd, Method::Gzip] {
-        let compression = Compression::new(method, None).unwrap();
+        let compression = Compression::new(method, Some(1)).unwrap();
         let out = store.root.path().join(format!("{method:?}"));
         let made = LayerDir::create(&out, &source, compression).unwrap();
         let layer = made.layer();
@@ -265,7 +368,7 @@ fn the_blob_has_the_size_and_digests_that_the_layer_says() {
         let mut tar = Vec::new();
         match method {
             Method::Zstd => tar = zstd::decode_all(&blob[..]).unwrap(),
-            // One member and no more.
+            // One member and no more: not every reader looks for a second.
             Method::Gzip => {
                 let mut decoder = flate2::bufread::GzDecoder::new(&blob[..]);
                 decoder.read_to_end(&mut tar).unwrap();

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Layout, VERSION, copy_checked, copy_stream_checked, write_file};
-use crate::layer::pack_all;
+use crate::pipeline;
 use crate::staging::Staging;
 use crate::{
     Compression, Descriptor, Digest, Document, Error, Image, Index, Layer, LayerDir, LayerSource,
@@ -45,7 +45,7 @@ impl LayoutWriter {
     ) -> Result<Vec<Layer>> {
         let job = |(number, source)| (source, self.staging.path().join(format!("layer-{number}")));
         let jobs: Vec<_> = sources.into_iter().enumerate().map(job).collect();
-        let layers = pack_all(&jobs, compression)?;
+        let layers = pipeline::pack(&jobs, compression)?;
         for (layer, (_, packed)) in layers.iter().zip(&jobs) {
             let blob = self.blob_path(&layer.digest);
             fs::rename(packed, &blob).map_err(Error::io("write", &blob))?;
