@@ -119,7 +119,7 @@ impl Layout {
             match descriptor.media_type.meaning() {
                 MediaType::Manifest => manifests.push(descriptor),
                 MediaType::Index if depth < DEPTH_LIMIT => {
-                    let inner: Document<Index> = self.document(&descriptor)?;
+                    let inner = self.read_index(&descriptor)?;
                     pending.extend(named_by(inner.value(), depth + 1));
                 }
                 MediaType::Index => {
@@ -176,6 +176,11 @@ impl Layout {
         let path = self.blob_path(blob);
         let file = File::open(&path).map_err(Error::io("read", &path))?;
         copy_checked(blob, file, to, &path)
+    }
+
+    /// The index that `descriptor` names.
+    pub fn read_index(&self, descriptor: &Descriptor) -> Result<Document<Index>> {
+        self.document(descriptor)
     }
 
     /// The image whose manifest `descriptor` names.
