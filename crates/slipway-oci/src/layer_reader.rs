@@ -80,12 +80,7 @@ impl Layout {
         let read = read_tar(&mut compressed, blob, limit, &mut each);
         // What is wrong with an altered blob is that it was altered, whatever that looks like from
         // within; and what follows the last compressed frame belongs to the blob too.
-        let blame = match &read {
-            Ok(_) => true,
-            Err(Fault::Tar(_)) => true,
-            Err(Fault::Large | Fault::Each(_)) => false,
-        };
-        if blame {
+        if !matches!(read, Err(Fault::Large | Fault::Each(_))) {
             io::copy(&mut compressed, &mut io::sink()).map_err(Error::io("read", &path))?;
             let (_, digest, size) = compressed.finish();
             blob.check(digest, size)?;
@@ -114,6 +109,7 @@ enum Fault {
     /// The compressed stream or the tar in it cannot be read.
     Tar(io::Error),
     Large,
+    /// What is given the entries has had enough.
     Each(Error),
 }
 
@@ -137,6 +133,7 @@ fn read_tar(
         // With nothing left, the limit is passed.
         total: Cell::new(limit.saturating_add(1)),
         header: Cell::new(HEADER_LIMIT),
+        failed: Cell::new(None),
     };
     let fault = |error| match allowance.total.get() {
         0 => Fault::Large,
@@ -173,7 +170,11 @@ fn read_tar(
             },
             body: &mut entry,
         })
-        .map_err(Fault::Each)?;
+        .map_err(|error| match allowance.failed.take() {
+            // It may have met this in the body of an entry.
+            Some(error) => fault(error),
+            None => Fault::Each(error),
+        })?;
     }
     // What follows the end mark belongs to the digest too.
     allowance.header.set(u64::MAX);
@@ -187,6 +188,8 @@ fn read_tar(
 struct Allowance {
     total: Cell<u64>,
     header: Cell<u64>,
+    /// What the last read failed with, if it did.
+    failed: Cell<Option<io::Error>>,
 }
 
 struct Bounded<'a, R> {
@@ -194,19 +197,28 @@ struct Bounded<'a, R> {
     allowance: &'a Allowance,
 }
 
-impl<R: Read> Read for Bounded<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Allowance { total, header } = self.allowance;
+impl<R: Read> Bounded<'_, R> {
+    fn read_allowed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Allowance { total, header, .. } = self.allowance;
         let allowed = total.get().min(header.get());
-        let most = usize::try_from(allowed).map_or(buffer.len(), |most| most.min(buffer.len()));
-        let read = self.inner.read(&mut buffer[..most])?;
-        if read == 0 && allowed == 0 && !buffer.is_empty() {
+        if allowed == 0 && !buffer.is_empty() {
             return Err(io::Error::other(format!(
                 "an entry has a header of more than {HEADER_LIMIT} bytes"
             )));
         }
+        let most = usize::try_from(allowed).map_or(buffer.len(), |most| most.min(buffer.len()));
+        let read = self.inner.read(&mut buffer[..most])?;
         total.set(total.get() - read as u64);
         header.set(header.get() - read as u64);
         Ok(read)
+    }
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.read_allowed(buffer);
+        let copy = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        self.allowance.failed.set(read.as_ref().err().map(copy));
+        read
     }
 }

@@ -145,7 +145,7 @@ impl Layout {
             match descriptor.media_type.meaning() {
                 MediaType::Manifest => manifests.push(descriptor),
                 MediaType::Index if depth < DEPTH_LIMIT => {
-                    let inner: Document<Index> = self.document(&descriptor)?;
+                    let inner = self.read_index(&descriptor)?;
                     pending.extend(at_depth(&inner.value().manifests, depth + 1));
                     indexes.push(inner.descriptor().clone());
                 }
@@ -210,6 +210,11 @@ impl Layout {
         let metadata = file.metadata().map_err(Error::io("read", &path))?;
         blob.check_size(metadata.len())?;
         Ok(file)
+    }
+
+    /// The index that `descriptor` names.
+    pub fn read_index(&self, descriptor: &Descriptor) -> Result<Document<Index>> {
+        self.document(descriptor)
     }
 
     /// The image whose manifest `descriptor` names.

@@ -11,8 +11,8 @@ use crate::printable::printable;
 use crate::report::Findings;
 use crate::tree::{Kind, Lost, Node, PATH_LIMIT, Tree, join};
 
-/// Bytes that the layers of an image may unpack to: the largest images in use, with machine learning's
-/// libraries, have 30 GB.
+/// Bytes that a layer may unpack to: the largest images in use, with machine learning's libraries, have
+/// 30 GB in all.
 const UNPACKED_LIMIT: u64 = 128 << 30;
 /// Names that an image may hold: ten times those of a full desktop system.
 const ENTRY_LIMIT: usize = 2_000_000;

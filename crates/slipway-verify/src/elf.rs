@@ -14,6 +14,8 @@ use crate::machine::Machine;
 
 /// Larger files go through a temporary file.
 const MEMORY_LIMIT: usize = 16 << 20;
+/// Files of more bytes are not kept: the largest libraries, with code for graphics processors, have 2 GB.
+const SIZE_LIMIT: u64 = 8 << 30;
 /// What a sane file has of program headers, of dynamic section and of text that its dynamic section
 /// points to, in bytes.
 const PART_LIMIT: u64 = 1 << 20;
@@ -63,7 +65,9 @@ pub const MAGIC: [u8; 4] = elf::ELFMAG;
 pub fn read(head: &[u8], body: &mut dyn Read) -> io::Result<Result<Elf, &'static str>> {
     let mut file = SpooledTempFile::new(MEMORY_LIMIT);
     file.write_all(head)?;
-    io::copy(body, &mut file)?;
+    if io::copy(&mut body.take(SIZE_LIMIT), &mut file)? == SIZE_LIMIT {
+        return Ok(Err("it is larger than any program"));
+    }
     let mut parts = Parts { file, text: 0 };
     let parsed = match head.get(MAGIC.len()) {
         Some(&class) if class == elf::ELFCLASS32.0 => parts.parse::<elf::FileHeader32<_>>(32),

@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use slipway_oci::{Descriptor, Digest, Image, Layout, MediaType, Platform};
+use slipway_oci::{Digest, Document, Image, Index, Layout, MediaType, Platform};
 use slipway_verify::Printable;
 
 use crate::origin::{Origin, Package, origins};
@@ -17,7 +17,7 @@ const STEP_WIDTH: usize = 100;
 /// An image or an index of images.
 pub struct Anatomy {
     /// What the layout holds, if that is an index.
-    index: Option<Descriptor>,
+    index: Option<Document<Index>>,
     images: Vec<Image>,
     /// Layers that images of several platforms have in common.
     shared: BTreeSet<Digest>,
@@ -43,8 +43,12 @@ impl Anatomy {
                 all.into_iter().filter(serves).collect()
             }
         };
+        let is_index = top.media_type.meaning() == MediaType::Index;
         Ok(Self {
-            index: (top.media_type.meaning() == MediaType::Index).then(|| top.clone()),
+            index: match is_index {
+                true => Some(layout.read_index(top)?),
+                false => None,
+            },
             images,
             shared,
         })
@@ -57,8 +61,9 @@ impl Anatomy {
         (sizes.values().sum(), sizes.len())
     }
 
-    /// `{"digest", "mediaType", "size", "images": […]}`, where `digest` is that of the index, or else of
-    /// the image, and `size` the bytes of all layers, each counted once. An image is
+    /// `{"digest", "mediaType", "annotations", "size", "images": […]}`, where `digest` is that of the
+    /// index, or else of the image, `annotations` are those of the index, null if there is none, and
+    /// `size` the bytes of all layers, each counted once. An image is
     /// `{"platform", "digest", "mediaType", "config", "created", "entrypoint", "cmd", "env", "user",
     /// "workdir", "ports", "labels", "annotations", "size", "layers": […]}`, and a layer
     /// `{"digest", "diffId", "mediaType", "size", "shared", "storePaths", "packages", "step"}`: the
@@ -67,11 +72,14 @@ impl Anatomy {
     /// image does not say is null or empty.
     pub fn to_json(&self) -> Value {
         let images: Vec<Value> = self.images.iter().map(|it| self.image_json(it)).collect();
-        let top = self.index.as_ref();
-        let top = top.or_else(|| self.images.first().map(|it| it.manifest().descriptor()));
+        let index = self.index.as_ref();
+        let image = self.images.first();
+        let top = index.map(Document::descriptor);
+        let top = top.or_else(|| image.map(|image| image.manifest().descriptor()));
         json!({
             "digest": top.map(|top| top.digest.to_string()),
             "mediaType": top.map(|top| top.media_type.as_str()),
+            "annotations": index.map(|index| &index.value().annotations),
             "size": self.layers().0,
             "images": images,
         })
@@ -153,11 +161,7 @@ impl Anatomy {
         let annotations = &image.manifest().value().annotations;
         fields.push(("annotations", pairs(annotations, &execution.labels)));
         for (name, values) in fields {
-            let mut name = name;
-            for value in values.iter().filter(|value| !value.is_empty()) {
-                writeln!(f, "  {name:<11} {}", Printable(value))?;
-                name = "";
-            }
+            show_field(f, name, &values)?;
         }
         let size: u64 = image.layers().map(|(layer, _)| layer.size).sum();
         let count = image.layers().count();
@@ -187,11 +191,22 @@ impl fmt::Display for Anatomy {
                 count => format!("{count} images"),
             };
             let size = megabytes(size);
-            writeln!(f, "index {}", index.digest)?;
+            writeln!(f, "index {}", index.descriptor().digest)?;
             writeln!(f, "  {images}, {layers} layers, {size} MB")?;
+            let annotations = pairs(&index.value().annotations, &BTreeMap::new());
+            show_field(f, "annotations", &annotations)?;
         }
         self.images.iter().try_for_each(|it| self.show_image(it, f))
     }
+}
+
+/// A value a line, the name before the first.
+fn show_field(f: &mut fmt::Formatter, mut name: &str, values: &[String]) -> fmt::Result {
+    for value in values.iter().filter(|value| !value.is_empty()) {
+        writeln!(f, "  {name:<11} {}", Printable(value))?;
+        name = "";
+    }
+    Ok(())
 }
 
 /// What is in a layer, a line each.

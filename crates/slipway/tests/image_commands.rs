@@ -1,0 +1,187 @@
+//! What inspect and verify print, and how they end.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what fails here fails a test"
+)]
+
+#[path = "../../slipway-verify/tests/fixture/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod fixture;
+
+use std::process::{Command, Output};
+
+use fixture::{Recipe, dynamic, fixed, image, program};
+use serde_json::{Value, json};
+use slipway_oci::Layout;
+
+fn slipway(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slipway"));
+    command.args(arguments).output().unwrap()
+}
+
+fn on(layout: &Layout, arguments: &[&str]) -> Output {
+    let directory = layout.directory().to_str().unwrap();
+    slipway(&[&arguments[..1], &[directory], &arguments[1..]].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn sound() -> Recipe {
+    let mut recipe = image(vec![vec![program("bin/app", fixed())], vec![]]);
+    let execution = &mut recipe.execution;
+    execution.cmd = vec!["a b".to_owned(), "c".to_owned()];
+    execution.env = vec!["A=b".to_owned()];
+    execution.exposed_ports = slipway_oci::config::ports(&["80".to_owned()]).unwrap();
+    execution.labels = [
+        ("evil", "\u{1b}[2J\nx"),
+        ("org.opencontainers.image.title", "app"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    recipe
+}
+
+#[test]
+fn inspect_shows_how_an_image_runs_and_what_is_in_its_layers() {
+    let (layout, _place) = sound().layout();
+    let image = layout.images().unwrap().remove(0);
+    let layers: Vec<String> = image
+        .layers()
+        .map(|(layer, _)| layer.digest.hex()[..12].to_owned())
+        .collect();
+    let output = on(&layout, &["inspect"]);
+    assert!(output.status.success());
+    assert_eq!(
+        text(&output.stdout),
+        format!(
+            r"linux/amd64
+  manifest    {}
+  config      {}
+  created     1970-01-01T00:00:01Z
+  entrypoint  /bin/app
+  cmd         {} c
+  env         A=b
+  ports       80/tcp
+  labels      evil=\u{{1b}}[2J\nx
+              org.opencontainers.image.title=app
+  layers      2, 0.00 MB
+      0.00 MB  {}          files at /
+      0.00 MB  {}          files at /
+",
+            image.manifest().descriptor().digest,
+            image.config().descriptor().digest,
+            "\"a b\"",
+            layers[0],
+            layers[1],
+        )
+    );
+}
+
+#[test]
+fn inspect_gives_programs_the_same_as_json() {
+    let (layout, _place) = sound().layout();
+    let output = on(&layout, &["inspect", "--format", "json"]);
+    let mut found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let digest = layout.top().unwrap().digest.to_string();
+    assert_eq!(found["digest"], digest);
+    let image = found["images"][0].as_object_mut().unwrap();
+    assert_eq!(image["layers"].as_array().unwrap().len(), 2);
+    assert_eq!(image["layers"][0]["step"], "files at /");
+    assert_eq!(image["layers"][0]["shared"], false);
+    for variable in ["config", "layers", "size"] {
+        image.remove(variable);
+    }
+    assert_eq!(
+        json!(image),
+        json!({
+            "platform": "linux/amd64",
+            "digest": digest,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "created": "1970-01-01T00:00:01Z",
+            "entrypoint": ["/bin/app"],
+            "cmd": ["a b", "c"],
+            "env": ["A=b"],
+            "user": null,
+            "workdir": null,
+            "ports": ["80/tcp"],
+            "labels": {"evil": "\u{1b}[2J\nx", "org.opencontainers.image.title": "app"},
+            "annotations": {"org.opencontainers.image.title": "app"},
+        })
+    );
+}
+
+#[test]
+fn verify_says_what_it_looked_at() {
+    let (layout, _place) = sound().layout();
+    let output = on(&layout, &["verify"]);
+    assert!(output.status.success());
+    assert_eq!(
+        text(&output.stdout),
+        "linux/amd64: ok: 2 layers, 1 file, 1 ELF program, 0 libraries; runs /bin/app\n"
+    );
+}
+
+#[test]
+fn verify_prints_each_fault_and_fails() {
+    let entries = vec![program("bin/app", dynamic(&["liba.so"]))];
+    let (layout, _place) = image(vec![entries]).layout();
+    let output = on(&layout, &["verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output.stdout),
+        "linux/amd64: /bin/app: wants the interpreter /lib64/ld-linux-x86-64.so.2, which is not in the image\n\
+         linux/amd64: /bin/app: needs liba.so, which the loader does not find\n\
+         linux/amd64: 2 faults: 1 layer, 1 file, 1 ELF program, 0 libraries; runs /bin/app\n"
+    );
+
+    let output = on(&layout, &["verify", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["ok"], false);
+    assert_eq!(
+        found["images"][0]["findings"][1],
+        json!({
+            "fault": "no-library",
+            "subject": "/bin/app",
+            "message": "needs liba.so, which the loader does not find",
+        })
+    );
+}
+
+#[test]
+fn what_is_no_image_is_one_line_that_says_so() {
+    let (layout, place) = sound().layout();
+    for command in ["inspect", "verify"] {
+        for (arguments, message) in [
+            (
+                vec!["/no/such/image"],
+                "/no/such/image is no directory; name an image layout, such as ./result",
+            ),
+            (
+                vec![place.path().to_str().unwrap()],
+                "is not an OCI image layout: it has no oci-layout",
+            ),
+            (
+                vec![
+                    layout.directory().to_str().unwrap(),
+                    "--platform",
+                    "linux/s390x",
+                ],
+                "has no image for linux/s390x; it has linux/amd64",
+            ),
+        ] {
+            let output = slipway(&[&[command], &arguments[..]].concat());
+            assert_eq!(output.status.code(), Some(1));
+            let error = text(&output.stderr);
+            assert!(
+                error.starts_with("error: ") && error.contains(message),
+                "{error}"
+            );
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+}
