@@ -152,13 +152,16 @@ fn created(text: &str) -> Result<Timestamp, String> {
 
 impl Pack {
     pub fn run(&self, directory: &Path, verbose: bool) -> Result<ExitCode> {
-        let temporary = tempfile::Builder::new().prefix("slipway-pack-").tempdir()?;
+        let temporary;
         let place = match &self.output {
             Some(Output {
                 kind: Kind::Oci,
                 destination,
             }) => destination.clone(),
-            _ => temporary.path().join("layout"),
+            _ => {
+                temporary = tempfile::Builder::new().prefix("slipway-pack-").tempdir()?;
+                temporary.path().join("layout")
+            }
         };
         // Made and dropped: what is wrong with the place is said before the work is done.
         LayoutWriter::create(&place)?;
