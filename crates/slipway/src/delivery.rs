@@ -15,7 +15,7 @@ use crate::load;
 use crate::output::{Kind, Output};
 use crate::push;
 use crate::registry;
-use crate::scratch::Scratch;
+use crate::scratch::{self, Scratch};
 
 #[derive(clap::Args)]
 #[group(skip)]
@@ -101,6 +101,14 @@ impl Delivery {
 
 fn check_free(output: &Output) -> Result<()> {
     let destination = &output.destination;
+    let parent = scratch::parent(destination);
+    if !parent.is_dir() {
+        bail!(
+            "{} is no directory, so {} cannot be made; make it first",
+            parent.display(),
+            destination.display()
+        );
+    }
     let Ok(metadata) = destination.symlink_metadata() else {
         return Ok(());
     };

@@ -81,8 +81,12 @@ pub struct LayerCache {
 impl LayerCache {
     /// A cache in this directory, which need not exist.
     pub fn open(directory: PathBuf) -> Result<Self> {
-        fs::create_dir_all(&directory)
-            .with_context(|| format!("making the layer cache {}", directory.display()))?;
+        fs::create_dir_all(&directory).with_context(|| {
+            format!(
+                "the layer cache {} cannot be made; name another place in XDG_CACHE_HOME",
+                directory.display()
+            )
+        })?;
         Ok(Self { directory })
     }
 

@@ -30,11 +30,7 @@ impl Scratch {
 
     /// On the file system of `destination`, so that what is made can be renamed to it.
     pub fn beside(destination: &Path) -> Result<Self> {
-        let parent = match destination.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        Self::within(parent)
+        Self::within(parent(destination))
     }
 
     fn within(directory: &Path) -> Result<Self> {
@@ -52,6 +48,14 @@ impl Scratch {
 
     pub fn path(&self) -> &Path {
         &self.0
+    }
+}
+
+/// The directory that a file is in, or is to be in.
+pub fn parent(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
