@@ -59,7 +59,7 @@ pub(crate) fn get(
                 let claimed = header(&response, "docker-content-digest");
                 match read(session, &what, response) {
                     Ok(bytes) => {
-                        return checked(session, &what, expected, &media_type, claimed, bytes);
+                        return checked(&what, expected, &media_type, claimed, bytes);
                     }
                     Err(failure) => failure,
                 }
@@ -106,7 +106,6 @@ pub(crate) fn cut(session: &Session, error: &std::io::Error) -> Failure {
 }
 
 fn checked(
-    session: &Session,
     what: &str,
     expected: Option<&Descriptor>,
     media_type: &str,
