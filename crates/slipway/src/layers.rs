@@ -460,8 +460,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "sha256:5f598778006e0196dd46bf6a9c9132636b483a63cfbb9f05fdc17c2f6767d3fd",
-                "sha256:f6aadd06f846d3cf39d93cdec2f50ce01b7806ec6d26ec21f15e1e4a3919bc79"
+                "sha256:f81edbf1b42572421561692cd0be03b5feb1cf7d63f3f4bf1d906f8b2009f5df",
+                "sha256:3851127ec377b9ec8e10f2a696747e108ff3c43b1e7191981f9f45b25421eeeb"
             ],
             "layers get other bytes: raise PACKER, and write their digests here"
         );

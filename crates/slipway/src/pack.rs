@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use anyhow::{Result, anyhow, bail};
-use clap::ArgAction;
 use clap::builder::RangedU64ValueParser;
+use clap::{ArgAction, ArgGroup};
 use slipway_nix::{Nix, PathInfo};
 use slipway_oci::compression::Method;
 use slipway_oci::config::{self, Execution};
@@ -24,6 +24,7 @@ use crate::{elf, packing, programs, project};
 ///
 /// No project is needed: slipway pack $(nix build --print-out-paths nixpkgs#hello) -o image
 #[derive(clap::Args)]
+#[command(group(ArgGroup::new("destination").args(["tags", "outputs", "load"]).required(true).multiple(true)))]
 pub struct Pack {
     /// Store paths, or links to them such as ./result
     #[arg(required = true, value_name = "STORE_PATH")]
@@ -141,11 +142,6 @@ fn created(text: &str) -> Result<Timestamp, String> {
 impl Pack {
     pub fn run(&self, directory: &Path, verbose: bool) -> Result<ExitCode> {
         let destination = self.delivery.check()?;
-        if destination.is_none() {
-            bail!(
-                "an image that goes nowhere: name it with --tag to push it, or add --output or --load"
-            );
-        }
         let scratch = self.delivery.scratch()?;
         let layout = self.pack(directory, verbose, &scratch.path().join("layout"))?;
         let row = Row::read(layout.directory())?;
