@@ -11,6 +11,7 @@ pub mod network;
 pub mod nix;
 pub mod platform;
 pub mod podman;
+pub mod registry;
 pub mod repository;
 pub mod requirement;
 pub mod skopeo;

@@ -370,6 +370,11 @@ impl Transmission {
             ureq::Error::Rustls(error) => Self::of_tls(host, &error),
             ureq::Error::Io(error) => match error.get_ref().and_then(|it| it.downcast_ref()) {
                 Some(tls) => Self::of_tls(host, tls),
+                // What the resolver says has no kind of its own.
+                None if error.to_string().starts_with("failed to lookup address") => Self {
+                    connecting: true,
+                    ..Self::new(passing("no address is known for this name".into()))
+                },
                 None => Self {
                     tls: !matches!(
                         error.kind(),

@@ -1,0 +1,334 @@
+//! Debian's docker-registry(1), with a certificate, passwords and tokens that are thrown away.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::command::CommandExt;
+use crate::requirement::Requirement;
+
+pub const REGISTRY: Requirement = Requirement::Program("docker-registry", "docker-registry");
+pub const OPENSSL: Requirement = Requirement::Program("openssl", "openssl");
+
+/// May push.
+pub const WRITER: (&str, &str) = ("ada", "hunter2");
+/// May pull, where there are tokens.
+pub const READER: (&str, &str) = ("bob", "swordfish");
+
+/// `ada:hunter2`, as htpasswd(1) hashes it with bcrypt.
+const HTPASSWD: &str = "ada:$2y$05$7/nULj566Zobg9Q91GtL2etiwczCp93kUwUlhiFGNsQUcwMQHZQpa\n";
+
+/// Who is let in.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Guard {
+    /// Everybody, without encryption.
+    Open,
+    /// Who has a password, over TLS.
+    Password,
+    /// Who has a token of our own token server, without encryption.
+    Token,
+}
+
+/// Runs until it is dropped.
+pub struct Registry {
+    directory: TempDir,
+    host: String,
+    server: Child,
+    _tokens: Option<TokenServer>,
+}
+
+impl Registry {
+    pub fn start(guard: Guard) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("registry-").tempdir()?;
+        let at = |name: &str| directory.path().join(name);
+        let address = free_address()?;
+        let mut http = json!({"addr": address, "secret": "not much of one"});
+        let mut auth = Value::Null;
+        let mut tokens = None;
+        if guard != Guard::Open {
+            certificates(directory.path())?;
+        }
+        if guard == Guard::Password {
+            fs::write(at("htpasswd"), HTPASSWD)?;
+            http["tls"] = json!({"certificate": at("server.crt"), "key": at("server.key")});
+            auth = json!({"htpasswd": {"realm": "tests", "path": at("htpasswd")}});
+        }
+        if guard == Guard::Token {
+            let server = TokenServer::start(directory.path())?;
+            auth = json!({"token": {
+                "realm": server.realm,
+                "service": "tests",
+                "issuer": "tests",
+                "rootcertbundle": at("ca.crt"),
+            }});
+            tokens = Some(server);
+        }
+        let mut config = json!({
+            "version": "0.1",
+            "log": {"level": "error", "accesslog": {"disabled": true}},
+            "storage": {"filesystem": {"rootdirectory": at("storage")}},
+            "http": http,
+        });
+        if !auth.is_null() {
+            config["auth"] = auth;
+        }
+        // JSON is YAML.
+        fs::write(at("config.yml"), config.to_string())?;
+        let mut server = Command::new("docker-registry")
+            .arg("serve")
+            .arg(at("config.yml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(at("log"))?)
+            .spawn()
+            .context("docker-registry")?;
+        for _ in 0..500 {
+            if TcpStream::connect(&address).is_ok() {
+                let host = address.replace("127.0.0.1", "localhost");
+                return Ok(Self {
+                    directory,
+                    host,
+                    server,
+                    _tokens: tokens,
+                });
+            }
+            if server.try_wait()?.is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let _ = server.kill();
+        let _ = server.wait();
+        bail!(
+            "docker-registry does not start: {}",
+            fs::read_to_string(at("log"))?
+        );
+    }
+
+    /// `localhost:PORT`
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The certificate of the authority that the registry's own is from.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.path().join("ca.crt")
+    }
+
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.directory.path().join("log"))?)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// An address on which nobody listens. Somebody else may take it before it is used, which a test
+/// would then show.
+pub fn free_address() -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    Ok(listener.local_addr()?.to_string())
+}
+
+/// `ca.crt`, and `server.crt` with `server.key` that it has signed.
+pub fn certificates(directory: &Path) -> Result<()> {
+    let openssl = |arguments: &str| {
+        Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(directory)
+            .text()
+    };
+    fs::write(
+        directory.join("extensions"),
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n",
+    )?;
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority",
+    )?;
+    openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server")?;
+    openssl(
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile extensions",
+    )?;
+    Ok(())
+}
+
+/// Gives tokens as distribution's token specification has it: JSON Web Tokens, signed by the key
+/// of `server.crt`, which they carry along.
+struct TokenServer {
+    realm: String,
+    stop: Arc<AtomicBool>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl TokenServer {
+    fn start(directory: &Path) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let realm = format!("http://{}/token", listener.local_addr()?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let directory = directory.to_owned();
+        let server = thread::spawn({
+            let stop = stop.clone();
+            move || {
+                for stream in listener.incoming() {
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    if let Err(error) = stream
+                        .map_err(Into::into)
+                        .and_then(|it| give(it, &directory))
+                    {
+                        eprintln!("token server: {error:#}");
+                    }
+                }
+            }
+        });
+        Ok(Self {
+            realm,
+            stop,
+            server: Some(server),
+        })
+    }
+}
+
+impl Drop for TokenServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let address = self.realm.trim_start_matches("http://");
+        let _ = TcpStream::connect(address.trim_end_matches("/token"));
+        if let Some(server) = self.server.take() {
+            let _ = server.join();
+        }
+    }
+}
+
+fn give(mut stream: TcpStream, directory: &Path) -> Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    let mut authorization = None;
+    for line in lines {
+        let line = line?;
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(": ") {
+            if name.eq_ignore_ascii_case("authorization") {
+                authorization = Some(value.to_owned());
+            }
+        }
+    }
+    let is = |(name, password): (&str, &str)| {
+        let pair = base64(format!("{name}:{password}").as_bytes(), STANDARD);
+        let pair = format!("{pair}{}", "=".repeat((4 - pair.len() % 4) % 4));
+        authorization.as_deref() == Some(&format!("Basic {pair}"))
+    };
+    let allowed: &[&str] = match (is(WRITER), is(READER)) {
+        (true, _) => &["pull", "push"],
+        (_, true) => &["pull"],
+        _ => {
+            let body = r#"{"details":"incorrect username or password"}"#;
+            write!(
+                stream,
+                "HTTP/1.1 401 Unauthorized\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )?;
+            return Ok(());
+        }
+    };
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let access: Vec<Value> = query
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("scope="))
+        .filter_map(|scope| {
+            let scope = scope
+                .replace("%3A", ":")
+                .replace("%2F", "/")
+                .replace("%2C", ",");
+            let mut parts = scope.splitn(3, ':').map(str::to_owned);
+            let (kind, name, actions) = (parts.next()?, parts.next()?, parts.next()?);
+            let actions: Vec<&str> = actions
+                .split(',')
+                .filter(|it| allowed.contains(it))
+                .collect();
+            Some(json!({"type": kind, "name": name, "actions": actions}))
+        })
+        .collect();
+    let body = json!({"token": token(&access, directory)?, "expires_in": 300}).to_string();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )?;
+    Ok(())
+}
+
+fn token(access: &[Value], directory: &Path) -> Result<String> {
+    let certificate = fs::read_to_string(directory.join("server.crt"))?;
+    let der: String = certificate
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let header = json!({"typ": "JWT", "alg": "RS256", "x5c": [der]});
+    let claims = json!({
+        "iss": "tests", "sub": "", "aud": "tests", "jti": now.to_string(),
+        "iat": now, "nbf": now - 60, "exp": now + 300, "access": access,
+    });
+    let encode = |value: Value| base64(value.to_string().as_bytes(), URL);
+    let signed = format!("{}.{}", encode(header), encode(claims));
+    let mut openssl = Command::new("openssl")
+        .args(["dgst", "-sha256", "-sign", "server.key"])
+        .current_dir(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    openssl
+        .stdin
+        .take()
+        .context("openssl")?
+        .write_all(signed.as_bytes())?;
+    let mut signature = Vec::new();
+    openssl
+        .stdout
+        .take()
+        .context("openssl")?
+        .read_to_end(&mut signature)?;
+    openssl.wait()?;
+    Ok(format!("{signed}.{}", base64(&signature, URL)))
+}
+
+const STANDARD: [u8; 2] = *b"+/";
+const URL: [u8; 2] = *b"-_";
+
+/// Without the padding: RFC 4648, sections 4 and 5.
+fn base64(bytes: &[u8], last: [u8; 2]) -> String {
+    let letters: Vec<u8> = (b'A'..=b'Z')
+        .chain(b'a'..=b'z')
+        .chain(b'0'..=b'9')
+        .chain(last)
+        .collect();
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for place in 0..=chunk.len() {
+            let letter = letters[(bits >> (18 - 6 * place)) as usize & 63];
+            text.push(char::from(letter));
+        }
+    }
+    text
+}
