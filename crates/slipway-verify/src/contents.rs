@@ -14,10 +14,10 @@ use crate::tree::{Kind, Lost, Node, PATH_LIMIT, Tree, join};
 /// Bytes that a layer may unpack to: the largest images in use, with machine learning's libraries, have
 /// 30 GB in all.
 const UNPACKED_LIMIT: u64 = 128 << 30;
-/// Names that an image may hold: ten times those of a full desktop system.
-const ENTRY_LIMIT: usize = 2_000_000;
+/// Names that an image may hold: a full desktop system has 300,000.
+const ENTRY_LIMIT: usize = 1_000_000;
 /// Bytes of names and other text that is kept.
-const TEXT_LIMIT: usize = 256 << 20;
+const TEXT_LIMIT: usize = 128 << 20;
 /// Bytes of a line `#!`, as in the kernel (BINPRM_BUF_SIZE).
 const SCRIPT_LINE: usize = 256;
 /// Bytes of one of ld.so's configuration files.
@@ -35,7 +35,7 @@ pub struct Contents {
 }
 
 /// Reads the layers of an image, lowest first. A layer that cannot be read, or is not what the image
-/// says, is a finding, and ends the reading of this image.
+/// says, is a finding; the others are still read for theirs, but what they hold is not given.
 pub fn read(layout: &Layout, image: &Image, findings: &mut Findings) -> Option<Contents> {
     let mut contents = Contents::default();
     let mut entries = 0;

@@ -531,6 +531,19 @@ fn an_index_that_names_another_platform_is_found() {
 }
 
 #[test]
+fn an_image_may_leave_out_the_variant_that_its_index_names() {
+    let mut recipe = image(vec![vec![program("bin/app", fixed())]]);
+    recipe.platform = "linux/arm";
+    let (layout, _place) = recipe.layout();
+    let mut index = layout.index().clone();
+    index.manifests[0].platform = Some("linux/arm/v7".parse().unwrap());
+    let text = serde_json::to_vec(&index).unwrap();
+    fs::write(layout.directory().join("index.json"), text).unwrap();
+    let layout = slipway_oci::Layout::open(layout.directory()).unwrap();
+    assert_eq!(verify(&layout, None).unwrap().remove(0).findings, []);
+}
+
+#[test]
 fn only_the_platform_that_is_asked_for_is_looked_at() {
     let (layout, _place) = image(vec![vec![program("bin/app", fixed())]]).layout();
     let of = |platform: &str| verify(&layout, Some(&platform.parse().unwrap()));
