@@ -124,7 +124,7 @@ impl Build {
             Format::Json => print_json(&outcomes),
         }
         if is_delivered {
-            self.deliver(&outcomes)?;
+            self.format.also(&self.deliver(&outcomes)?);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -150,7 +150,7 @@ impl Build {
     }
 
     /// Sends one image: the index if all is built, or what the outputs come to together.
-    fn deliver(&self, outcomes: &[Outcome]) -> Result<()> {
+    fn deliver(&self, outcomes: &[Outcome]) -> Result<Vec<String>> {
         let is_default = self.installables.is_empty() && self.platforms.is_empty();
         let sent = match is_default {
             true => &outcomes[..1],

@@ -78,24 +78,27 @@ impl Delivery {
 
     /// Sends the image of a layout everywhere; to registries, if it is to be pushed, last, since others
     /// see it there.
-    pub fn deliver(&self, layout: &Layout, push: bool) -> Result<()> {
+    ///
+    /// Gives a line for each name that the image has there.
+    pub fn deliver(&self, layout: &Layout, push: bool) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
         for output in &self.outputs {
             write(layout, &self.tags, output)
                 .with_context(|| format!("writing {}", output.destination.display()))?;
             eprintln!("wrote {}", output.destination.display());
         }
         if self.load {
-            load::load(layout, &self.tags, None, None)?;
+            lines.extend(load::load(layout, &self.tags, None, None)?);
         }
         if push {
             let client = self.registry.client(&self.tags)?;
-            push::print_text(&push::push(&client, layout, &self.tags)?);
+            lines.extend(push::lines(&push::push(&client, layout, &self.tags)?));
         }
         if let Some(file) = &self.metadata_file {
             write_metadata(file, layout.top()?, &self.tags)
                 .with_context(|| format!("writing {}", file.display()))?;
         }
-        Ok(())
+        Ok(lines)
     }
 }
 

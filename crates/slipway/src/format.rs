@@ -10,3 +10,15 @@ pub enum Format {
     /// For programs
     Json,
 }
+
+impl Format {
+    /// Prints what is said besides the result: for people below it, for programs apart from it.
+    pub fn also(self, lines: &[String]) {
+        for line in lines {
+            match self {
+                Self::Text => println!("{line}"),
+                Self::Json => eprintln!("{line}"),
+            }
+        }
+    }
+}

@@ -36,23 +36,21 @@ pub struct Load {
 impl Load {
     pub fn run(&self, directory: &Path, verbose: bool) -> Result<ExitCode> {
         let source = source::local(&self.image, directory, verbose, &self.seeding)?;
-        load(
-            source.layout(),
-            &self.tag,
-            self.platform.as_ref(),
-            self.into,
-        )?;
+        let platform = self.platform.as_ref();
+        for line in load(source.layout(), &self.tag, platform, self.into)? {
+            println!("{line}");
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Loads one image of a layout, and says which.
+/// Loads one image of a layout, and gives a line for each name that it has then.
 pub fn load(
     layout: &Layout,
     tags: &[Reference],
     platform: Option<&Platform>,
     into: Option<Engine>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let image = choose(layout, platform)?;
     let names = names(&image, tags)?;
     let engine = match into {
@@ -61,10 +59,8 @@ pub fn load(
     };
     engine.load(layout, &image, &names)?;
     let id = image.config().descriptor().digest;
-    for name in names {
-        println!("{name} is in {engine}: {}, image ID {id}", image.platform());
-    }
-    Ok(())
+    let line = |name| format!("{name} is in {engine}: {}, image ID {id}", image.platform());
+    Ok(names.into_iter().map(line).collect())
 }
 
 /// The image of `platform`, or else of this machine, or the only one.

@@ -149,10 +149,8 @@ impl Pack {
             Format::Text => print!("{}", images::table(&[row])),
             Format::Json => println!("{:#}", row.to_json()),
         }
-        self.delivery.deliver(
-            &layout,
-            self.delivery.push || destination == Some(Destination::Named),
-        )?;
+        let push = self.delivery.push || destination == Some(Destination::Named);
+        self.format.also(&self.delivery.deliver(&layout, push)?);
         Ok(ExitCode::SUCCESS)
     }
 

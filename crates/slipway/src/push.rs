@@ -46,7 +46,7 @@ impl Push {
         let client = client.mounting(self.mount_from.clone());
         let pushed = push(&client, source.layout(), &references)?;
         match self.format {
-            Format::Text => print_text(&pushed),
+            Format::Text => lines(&pushed).iter().for_each(|line| println!("{line}")),
             Format::Json => print_json(&pushed),
         }
         Ok(ExitCode::SUCCESS)
@@ -82,10 +82,10 @@ pub fn push(client: &Client, layout: &Layout, references: &[Reference]) -> Resul
     )?)
 }
 
-pub fn print_text(pushed: &[Pushed]) {
-    for one in pushed {
-        println!("{}", one.reference.pinned(one.digest));
-    }
+/// Each reference with the digest that it has now.
+pub fn lines(pushed: &[Pushed]) -> Vec<String> {
+    let line = |one: &Pushed| one.reference.pinned(one.digest).to_string();
+    pushed.iter().map(line).collect()
 }
 
 fn print_json(pushed: &[Pushed]) {

@@ -57,6 +57,9 @@ pub fn anywhere(name: &str, registry: &registry::Options, contents: Contents) ->
     if name.contains('#') {
         bail!("{name} is what a flake gives; build it first, and name ./result");
     }
+    if name.starts_with(['/', '.']) {
+        bail!("there is no file or directory {name}");
+    }
     let reference: Reference = name.parse().with_context(|| {
         format!("{name} is no file or directory here, and no image in a registry")
     })?;

@@ -159,7 +159,7 @@ fn what_is_no_image_is_one_line_that_says_so() {
         for (arguments, message) in [
             (
                 vec!["/no/such/image"],
-                "/no/such/image is no directory; name an image layout, such as ./result",
+                "there is no file or directory /no/such/image",
             ),
             (
                 vec![place.path().to_str().unwrap()],

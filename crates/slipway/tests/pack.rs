@@ -281,7 +281,6 @@ fn rows_are_json_on_request() {
     assert_eq!(row["platform"], "linux/arm64");
     assert_eq!(row["digest"], image.descriptor().digest.to_string());
     assert_eq!(row["layers"], 2);
-    assert_eq!(row["output"], "image");
 }
 
 #[test]
