@@ -417,6 +417,10 @@ impl Transmission {
                     Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                         bad("it is for another name")
                     }
+                    // Nothing more is known of the kinds that the verifier does not name.
+                    other if other.to_string().contains("CaUsedAsEndEntity") => bad(
+                        "it is an authority's own (CA:TRUE); give the server one that is signed by it (CA:FALSE)",
+                    ),
                     other => bad(&quote(&other.to_string())),
                 };
                 (error, true)
