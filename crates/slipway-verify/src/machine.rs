@@ -1,15 +1,12 @@
-//! What an ELF file is made for stands in three fields of its header; what a platform is called stands
-//! in one table, which Nix builds by as well.
+//! What an ELF file is made for stands in three fields of its header. An image may come from anywhere,
+//! so this knows every Linux that images are made for, and not only what Slipway builds.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
 use slipway_oci::Platform;
-
-/// The table: a row a platform, by Nix's name of its processor.
-const TABLE: &str = include_str!("platforms.json");
 
 /// What an ELF file runs on. Source: System V ABI, "ELF Header": `EI_CLASS`, `EI_DATA`, `e_machine`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,70 +18,90 @@ pub struct Machine {
     pub number: u16,
 }
 
-/// The columns that count here.
-#[derive(Deserialize)]
-struct Row {
-    /// `64-bit little-endian 183`
-    elf: String,
-    /// As `readelf` prints it.
-    #[serde(rename = "elfMachine")]
-    name: String,
-    #[serde(deserialize_with = "from_text")]
-    oci: Platform,
-}
+/// Machines by `EM_…`, bits and whether they are big-endian, and the platforms of their programs.
+///
+/// Source: elf.h of the C library; OCI image-spec, image-index.md, "platform".
+const PLATFORMS: [(u16, u8, bool, &str); 12] = [
+    (62, 64, false, "linux/amd64"),
+    (183, 64, false, "linux/arm64"),
+    (3, 32, false, "linux/386"),
+    (40, 32, false, "linux/arm"),
+    (243, 64, false, "linux/riscv64"),
+    (258, 64, false, "linux/loong64"),
+    (21, 64, false, "linux/ppc64le"),
+    (21, 64, true, "linux/ppc64"),
+    (22, 64, true, "linux/s390x"),
+    (8, 64, false, "linux/mips64le"),
+    (8, 64, true, "linux/mips64"),
+    (8, 32, false, "linux/mipsle"),
+];
 
-fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Platform, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(D::Error::custom)
-}
-
-/// A test proves that the table can be read.
-fn rows() -> Vec<(Machine, Row)> {
-    let table: BTreeMap<String, Row> = serde_json::from_str(TABLE).unwrap_or_default();
-    let row = |row: Row| Some((Machine::parse(&row.elf)?, row));
-    table.into_values().filter_map(row).collect()
+fn rows() -> impl Iterator<Item = (Machine, Platform)> {
+    PLATFORMS
+        .iter()
+        .filter_map(|(number, bits, big_endian, platform)| {
+            let machine = Machine {
+                bits: *bits,
+                big_endian: *big_endian,
+                number: *number,
+            };
+            // A test proves that each of them is one.
+            Some((machine, platform.parse().ok()?))
+        })
 }
 
 impl Machine {
-    /// The machine of a platform, if the table has it.
+    /// The machine of a platform, whatever its variant.
     pub fn of(platform: &Platform) -> Option<Machine> {
-        let rows = rows();
-        let row = rows.iter().find(|(_, row)| row.oci.serves(platform));
-        row.map(|(machine, _)| *machine)
-    }
-
-    /// The platform whose programs are made for this machine, if the table has it.
-    pub fn platform(&self) -> Option<Platform> {
-        let rows = rows().into_iter();
-        let mut rows = rows.filter(|(machine, _)| machine == self);
-        rows.next().map(|(_, row)| row.oci)
-    }
-
-    fn parse(text: &str) -> Option<Machine> {
-        let words: Vec<&str> = text.split(' ').collect();
-        let [bits, order, number] = words[..] else {
-            return None;
+        let same = |row: &Platform| {
+            (row.os(), row.architecture()) == (platform.os(), platform.architecture())
         };
+        rows()
+            .find(|(_, row)| same(row))
+            .map(|(machine, _)| machine)
+    }
+
+    /// The platform whose programs are made for this machine.
+    pub fn platform(&self) -> Option<Platform> {
+        rows()
+            .find(|(machine, _)| machine == self)
+            .map(|(_, platform)| platform)
+    }
+
+    /// The machine that the file at `path` is made for; `None` if it is no ELF file.
+    pub fn of_file(path: &Path) -> io::Result<Option<Machine>> {
+        let mut header = Vec::new();
+        File::open(path)?.take(20).read_to_end(&mut header)?;
+        Ok(Machine::of_header(&header))
+    }
+
+    fn of_header(header: &[u8]) -> Option<Machine> {
+        let header: &[u8; 20] = header.try_into().ok()?;
+        if !header.starts_with(&crate::elf::MAGIC) {
+            return None;
+        }
+        let number = [header[18], header[19]];
+        let big_endian = header[5] == 2;
         Some(Machine {
-            bits: match bits {
-                "32-bit" => 32,
-                "64-bit" => 64,
+            bits: match header[4] {
+                1 => 32,
+                2 => 64,
                 _ => return None,
             },
-            big_endian: match order {
-                "big-endian" => true,
-                "little-endian" => false,
-                _ => return None,
+            big_endian,
+            number: match big_endian {
+                true => u16::from_be_bytes(number),
+                false => u16::from_le_bytes(number),
             },
-            number: number.parse().ok()?,
         })
     }
 }
 
+/// The platform, which readers know better than the names of processors.
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        if let Some((_, row)) = rows().iter().find(|(machine, _)| machine == self) {
-            return f.write_str(&row.name);
+        if let Some(platform) = self.platform() {
+            return platform.fmt(f);
         }
         let order = if self.big_endian { "big" } else { "little" };
         write!(
@@ -100,28 +117,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_of_the_table_is_read() {
-        let table: BTreeMap<String, serde_json::Value> = serde_json::from_str(TABLE).unwrap();
-        assert_eq!(rows().len(), table.len());
-        for (machine, row) in rows() {
-            assert_eq!(Machine::of(&row.oci), Some(machine));
-            assert_eq!(machine.platform(), Some(row.oci));
-            assert_eq!(machine.to_string(), row.name);
+    fn every_platform_has_one_machine() {
+        assert_eq!(rows().count(), PLATFORMS.len());
+        for (machine, platform) in rows() {
+            assert_eq!(Machine::of(&platform), Some(machine));
+            assert_eq!(machine.platform(), Some(platform));
         }
+        let v7 = Machine::of(&"linux/arm/v7".parse().unwrap());
+        assert_eq!(v7.unwrap().to_string(), "linux/arm");
     }
 
     #[test]
-    fn a_machine_that_the_table_lacks_has_a_number() {
-        let riscv64 = Machine {
+    fn a_machine_of_no_platform_has_a_number() {
+        let sparc = Machine {
             bits: 64,
-            big_endian: false,
-            number: 243,
+            big_endian: true,
+            number: 43,
         };
-        assert_eq!(
-            riscv64.to_string(),
-            "ELF machine 243 (64 bits, little-endian)"
+        assert_eq!(sparc.to_string(), "ELF machine 43 (64 bits, big-endian)");
+        assert_eq!(sparc.platform(), None);
+        assert_eq!(Machine::of(&"linux/sparc64".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn a_header_says_machine_word_size_and_byte_order() {
+        let of = |class, order, machine: [u8; 2]| {
+            let mut header = b"\x7fELF".to_vec();
+            header.extend([class, order, 1]);
+            header.resize(18, 0);
+            header.extend(machine);
+            Machine::of_header(&header).map(|machine| machine.to_string())
+        };
+        assert_eq!(of(2, 1, [183, 0]).unwrap(), "linux/arm64");
+        assert_eq!(of(2, 2, [0, 22]).unwrap(), "linux/s390x");
+        assert_eq!(of(2, 1, [21, 0]).unwrap(), "linux/ppc64le");
+        assert_eq!(of(3, 1, [62, 0]), None);
+        assert_eq!(Machine::of_header(b"#!/bin/sh\nexec something"), None);
+        assert_eq!(Machine::of_header(b""), None);
+        assert!(
+            Machine::of_file(Path::new("/proc/self/exe"))
+                .unwrap()
+                .is_some()
         );
-        assert_eq!(riscv64.platform(), None);
-        assert_eq!(Machine::of(&"linux/riscv64".parse().unwrap()), None);
     }
 }

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, bail};
 use slipway_oci::{Image, Layout, Platform};
 use slipway_registry::Reference;
 
-use crate::elf;
 use crate::engine::Engine;
+use crate::programs;
 use crate::seed;
 use crate::source;
 
@@ -73,7 +73,7 @@ pub fn choose(layout: &Layout, platform: Option<&Platform>) -> Result<Image> {
         return Ok(images.remove(0));
     }
     layout
-        .image(&elf::this_machine()?)
+        .image(&programs::this_machine()?)
         .context("this machine's platform cannot be loaded; name one with --platform")
 }
 

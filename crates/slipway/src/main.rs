@@ -7,7 +7,6 @@ mod build;
 mod completions;
 mod delivery;
 mod doctor;
-mod elf;
 mod engine;
 mod failure;
 mod format;

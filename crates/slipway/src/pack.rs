@@ -18,7 +18,7 @@ use crate::format::Format;
 use crate::images::{self, Row};
 use crate::layers::{LayerCache, Packing, Wanted};
 use crate::pair::name_and_value;
-use crate::{elf, packing, programs, project};
+use crate::{packing, programs, project};
 
 /// Make an image of store paths and all that they need, whoever built them
 ///
@@ -276,7 +276,7 @@ impl Pack {
                 Ok(found)
             }
             (None, None) => {
-                let own = elf::this_machine()?;
+                let own = programs::this_machine()?;
                 eprintln!(
                     "platform: {own}, as this machine, since the programs name none or several"
                 );

@@ -6,9 +6,20 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use slipway_oci::{Platform, StorePath};
+use slipway_verify::Machine;
 
-use crate::elf;
+/// The platform that this program runs on.
+pub fn this_machine() -> Result<Platform> {
+    platform_of(Path::new("/proc/self/exe"))
+        .context("this machine has no name among platforms; name one with --platform")
+}
+
+/// The platform that a program is for; a program that can't be read will be said when it is packed.
+fn platform_of(program: &Path) -> Option<Platform> {
+    Machine::of_file(program).ok()??.platform()
+}
 
 /// The program that running a package means: the path itself if it is one, the only one in its
 /// `bin`, or the one there that is called as the package is.
@@ -32,10 +43,7 @@ pub fn platform(packages: &[StorePath]) -> Option<Platform> {
         let itself = is_program(package.as_path()).then(|| package.as_path().to_owned());
         programs(package).into_iter().chain(itself)
     });
-    // A program that can't be read will be said when it is packed.
-    let platforms: BTreeSet<Platform> = files
-        .filter_map(|file| elf::platform(&file).ok().flatten())
-        .collect();
+    let platforms: BTreeSet<Platform> = files.filter_map(|file| platform_of(&file)).collect();
     let mut platforms = platforms.into_iter();
     match (platforms.next(), platforms.next()) {
         (Some(only), None) => Some(only),
@@ -124,7 +132,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let own = package(directory.path(), "own", &["one", "other"]);
         let none = package(directory.path(), "none", &[]);
-        let of_this_machine = elf::platform(Path::new("/proc/self/exe")).unwrap();
+        let of_this_machine = this_machine().ok();
         assert_eq!(platform(&[own.clone(), none.clone()]), of_this_machine);
         assert_eq!(platform(&[none]), None);
         let foreign = package(directory.path(), "foreign", &["one"]);
