@@ -531,10 +531,10 @@ fn an_index_that_names_another_platform_is_found() {
 #[test]
 fn an_image_may_leave_out_the_variant_that_its_index_names() {
     let mut recipe = image(vec![vec![program("bin/app", fixed())]]);
-    recipe.platform = "linux/arm";
+    recipe.platform = "linux/amd64";
     let (layout, _place) = recipe.layout();
     let mut index = layout.index().clone();
-    index.manifests[0].platform = Some("linux/arm/v7".parse().unwrap());
+    index.manifests[0].platform = Some("linux/amd64/v3".parse().unwrap());
     let text = serde_json::to_vec(&index).unwrap();
     fs::write(layout.directory().join("index.json"), text).unwrap();
     let layout = slipway_oci::Layout::open(layout.directory()).unwrap();
