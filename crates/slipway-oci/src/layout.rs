@@ -27,11 +27,13 @@ const VERSION: &str = "1.0.0";
 
 /// JSON documents above this size are refused: registries refuse them as well (OCI
 /// distribution-spec, "Pushing Manifests").
-const DOCUMENT_LIMIT: u64 = 4 << 20;
+pub const DOCUMENT_LIMIT: u64 = 4 << 20;
 /// An index may name indexes; nobody nests them deeper than this.
-const DEPTH_LIMIT: usize = 4;
-const MANIFEST_LIMIT: usize = 256;
-const LAYER_LIMIT: usize = 512;
+pub const DEPTH_LIMIT: usize = 4;
+/// Manifests and indexes in one layout or under one name.
+pub const MANIFEST_LIMIT: usize = 256;
+/// Layers in an image.
+pub const LAYER_LIMIT: usize = 512;
 
 /// A layout on disk.
 #[derive(Clone, Debug)]

@@ -5,16 +5,10 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use slipway_oci::layout::{DEPTH_LIMIT, DOCUMENT_LIMIT, LAYER_LIMIT, MANIFEST_LIMIT};
 use slipway_oci::{Descriptor, Digest, MediaType};
 
 use crate::{Error, Result};
-
-/// Registries refuse documents above this size: OCI distribution-spec, "Pushing Manifests".
-pub(crate) const DOCUMENT_LIMIT: u64 = 4 << 20;
-/// An index may name indexes; nobody nests them deeper than this.
-const DEPTH_LIMIT: usize = 4;
-const MANIFEST_LIMIT: usize = 256;
-const LAYER_LIMIT: usize = 512;
 
 pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -160,11 +154,11 @@ impl Tree {
 }
 
 fn is_index(media_type: &MediaType) -> bool {
-    matches!(media_type, MediaType::Index) || media_type.as_str() == DOCKER_LIST
+    media_type.meaning() == MediaType::Index
 }
 
 fn is_manifest(media_type: &MediaType) -> bool {
-    matches!(media_type, MediaType::Manifest) || media_type.as_str() == DOCKER_MANIFEST
+    media_type.meaning() == MediaType::Manifest
 }
 
 /// Layers that may not be handed on are fetched from elsewhere: OCI image-spec, layer.md,

@@ -105,11 +105,6 @@ pub enum Error {
     #[error("{0} pins another digest than the image has, {1}")]
     OtherPin(Box<Reference>, Digest),
 
-    #[error(
-        "{what} is in Docker's own format ({media_type}), not in OCI's; convert it with `skopeo copy --all --format oci`"
-    )]
-    DockerFormat { what: String, media_type: String },
-
     #[error("{what} claims {size} bytes, more than the {limit} that are sane for it")]
     TooLarge { what: String, size: u64, limit: u64 },
 

@@ -8,11 +8,12 @@ use ureq::Body;
 use ureq::http::Response;
 
 use crate::client::Request;
-use crate::documents::{DOCKER_LIST, DOCKER_MANIFEST, DOCUMENT_LIMIT, Node};
+use crate::documents::{DOCKER_LIST, DOCKER_MANIFEST, Node};
 use crate::error::quote;
 use crate::patience::Failure;
 use crate::session::{Session, header};
 use crate::{Error, Result};
+use slipway_oci::layout::DOCUMENT_LIMIT;
 
 /// What is understood, and Docker's own formats, so that a registry says what it has.
 fn accepted() -> String {

@@ -4,11 +4,11 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use slipway_oci::layout::LayoutWriter;
-use slipway_oci::{Descriptor, Layout, MediaType};
+use slipway_oci::layout::{DOCUMENT_LIMIT, LayoutWriter};
+use slipway_oci::{Descriptor, Layout};
 
 use crate::client::{Client, Request};
-use crate::documents::{DOCUMENT_LIMIT, Tree};
+use crate::documents::Tree;
 use crate::manifests::{cut, get};
 use crate::patience::{Failure, Tries, Work};
 use crate::progress::Silent;
@@ -27,7 +27,7 @@ pub enum Contents {
 /// Makes the new layout `directory` of what a reference stands for; every blob is checked for its
 /// size and digest. On an error nothing is left there.
 ///
-/// Images in Docker's own format are an error, since a layout holds OCI's.
+/// Documents are kept as they are, also in Docker's own format, which means the same.
 pub fn pull(
     client: &Client,
     reference: &Reference,
@@ -46,12 +46,9 @@ pub fn pull(
         return Err(lies(expected));
     }
     let mut first = Some(bytes);
-    let tree = Tree::walk(&top, |descriptor| {
-        check_format(reference, &descriptor.media_type)?;
-        match first.take() {
-            Some(bytes) => Ok(bytes),
-            None => Ok(get(&session, &descriptor.digest.to_string(), Some(descriptor))?.1),
-        }
+    let tree = Tree::walk(&top, |descriptor| match first.take() {
+        Some(bytes) => Ok(bytes),
+        None => Ok(get(&session, &descriptor.digest.to_string(), Some(descriptor))?.1),
     })?;
 
     let mut writer = LayoutWriter::create(directory)?;
@@ -75,16 +72,6 @@ pub fn pull(
         }
     }
     Ok(writer.finish(top)?)
-}
-
-fn check_format(reference: &Reference, media_type: &MediaType) -> Result<()> {
-    match media_type.as_str().starts_with("application/vnd.docker.") {
-        true => Err(Error::DockerFormat {
-            what: reference.to_string(),
-            media_type: media_type.to_string(),
-        }),
-        false => Ok(()),
-    }
 }
 
 /// A blob as it comes in; it goes on from where it was when the connection is cut.
