@@ -42,6 +42,6 @@ test: demo
 		'checks: toString (map (name: ".#checks.x86_64-linux.$${name}") (builtins.attrNames checks))') && \
 	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#formatter.x86_64-linux
 	nix flake check --print-build-logs
-	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -- --include-ignored
+	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -p slipway-registry -- --include-ignored
 	PATH="$(TOOLS)/usr/bin:$(TOOLS)/usr/sbin:$$PATH" SLIPWAY=$(abspath $(SLIPWAY)) \
 		cargo test --locked -p end-to-end -- --test-threads 1 --nocapture

@@ -1,20 +1,21 @@
 //! Debian's docker-registry(1), with a certificate, passwords and tokens that are thrown away.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::command::CommandExt;
+use crate::daemon::Daemon;
 use crate::requirement::Requirement;
 
 pub const REGISTRY: Requirement = Requirement::Program("docker-registry", "docker-registry");
@@ -41,9 +42,10 @@ pub enum Guard {
 
 /// Runs until it is dropped.
 pub struct Registry {
+    // Before the directory: it ends first.
+    _server: Daemon,
     directory: TempDir,
     host: String,
-    server: Child,
     _tokens: Option<TokenServer>,
 }
 
@@ -84,35 +86,17 @@ impl Registry {
         }
         // JSON is YAML.
         fs::write(at("config.yml"), config.to_string())?;
-        let mut server = Command::new("docker-registry")
-            .arg("serve")
-            .arg(at("config.yml"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(at("log"))?)
-            .spawn()
-            .context("docker-registry")?;
-        for _ in 0..500 {
-            if TcpStream::connect(&address).is_ok() {
-                let host = address.replace("127.0.0.1", "localhost");
-                return Ok(Self {
-                    directory,
-                    host,
-                    server,
-                    _tokens: tokens,
-                });
-            }
-            if server.try_wait()?.is_some() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        let _ = server.kill();
-        let _ = server.wait();
-        bail!(
-            "docker-registry does not start: {}",
-            fs::read_to_string(at("log"))?
-        );
+        let mut serve = Command::new("docker-registry");
+        serve.arg("serve").arg(at("config.yml"));
+        let server = Daemon::start(&mut serve, at("log"), || {
+            Ok(TcpStream::connect(&address).is_ok())
+        })?;
+        Ok(Self {
+            host: address.replace("127.0.0.1", "localhost"),
+            _server: server,
+            directory,
+            _tokens: tokens,
+        })
     }
 
     /// `localhost:PORT`
@@ -127,13 +111,6 @@ impl Registry {
 
     pub fn log(&self) -> Result<String> {
         Ok(fs::read_to_string(self.directory.path().join("log"))?)
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 

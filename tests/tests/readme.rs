@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use end_to_end::command::CommandExt;
 use end_to_end::podman::Podman;
+use end_to_end::registry::{Guard, Registry};
 use end_to_end::repository::{Copy, repository};
 use end_to_end::{nix, slipway};
 
@@ -17,6 +18,9 @@ const NOT_CALLED: [(&str, &str); 4] = [
     ("git", "and did not fetch it"),
     ("make", "it calls this test"),
 ];
+
+/// The registry that the README pushes to.
+const REGISTRY: &str = "localhost:5000";
 
 /// The commands in a text: lines after `$ ` in blocks of `console`, and all lines in blocks of
 /// `sh` that are no comments. A line that ends with `\` goes on in the next.
@@ -75,12 +79,15 @@ fn every_command_in_the_readme_works() -> Result<()> {
     let program = slipway::program()?;
     std::os::unix::fs::symlink(&program, copy.file("target/driver/slipway"))?;
     let podman = Podman::new()?;
+    // In the place of the reader's own.
+    let registry = Registry::start(Guard::Open)?;
     let path = std::env::var("PATH").unwrap_or_default();
     let directory = program.parent().unwrap_or(Path::new("/"));
     for command in commands.iter().filter(|command| is_called(command)) {
         // An hour is for what would never end.
         Command::new("timeout")
-            .args(["3600", "bash", "-e", "-o", "pipefail", "-c", command])
+            .args(["3600", "bash", "-e", "-o", "pipefail", "-c"])
+            .arg(command.replace(REGISTRY, registry.host()))
             .current_dir(copy.path())
             .env("NIX_CONFIG", nix::config())
             .env("PATH", format!("{}:{path}", directory.display()))
