@@ -233,7 +233,7 @@ fn mistakes_are_told_in_one_line() -> Result<()> {
     );
     let output = scene.push(&[], "localhost/Reporter", None)?;
     let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("upper-case"), "{error}");
     Ok(())
 }
