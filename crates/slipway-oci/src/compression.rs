@@ -68,13 +68,15 @@ impl Compression {
         }
     }
 
-    /// How many chunks may be compressed at a time, so that not even a machine with many
-    /// processors needs more than 200 MB.
-    pub(crate) fn most_workers(&self) -> usize {
+    /// How many chunks may be compressed at a time, and how many may wait for their turn to be
+    /// written: so that not even a machine with many processors needs more than 200 MB. A worker
+    /// needs up to 16 MB for zstd's levels up to 9, 50 MB for 16 to 19, 70 MB for the others.
+    pub(crate) fn limits(&self) -> (usize, usize) {
         match (self.method, self.level) {
-            (Method::Gzip, _) | (Method::Zstd, ..=9) => 8,
-            (Method::Zstd, ..=19) => 3,
-            (Method::Zstd, _) => 2,
+            // That many chunks on the way, and it does not matter when a thread is kept waiting.
+            (Method::Gzip, _) | (Method::Zstd, ..=9) => (6, 10),
+            (Method::Zstd, 16..=19) => (3, 4),
+            (Method::Zstd, _) => (2, 4),
         }
     }
 

@@ -10,7 +10,7 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, IntoInnerError, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -292,9 +292,13 @@ fn copy_stream_checked(
     to: &mut impl Write,
     path: &Path,
 ) -> Result<()> {
-    let mut to = Hashing::new(to);
-    io::copy(&mut from.take(blob.size + 1), &mut to).map_err(Error::io("copy", path))?;
-    let (_, found, size) = to.finish();
+    let copy = || {
+        // `io::copy` reads into the buffer of a writer that has one; its own is small.
+        let mut to = BufWriter::with_capacity(128 * 1024, Hashing::new(to));
+        io::copy(&mut from.take(blob.size + 1), &mut to)?;
+        to.into_inner().map_err(IntoInnerError::into_error)
+    };
+    let (_, found, size) = copy().map_err(Error::io("copy", path))?.finish();
     blob.check(found, size)
 }
 

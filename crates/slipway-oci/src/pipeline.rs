@@ -32,8 +32,8 @@ pub(crate) fn pack(
     compression: Compression,
 ) -> Result<Vec<Layer>> {
     let processors = thread::available_parallelism().map_or(1, |count| count.get());
-    let workers = processors.min(compression.most_workers());
-    pack_on(workers, CHUNK, jobs, compression)
+    let (most, _) = compression.limits();
+    pack_on(processors.min(most), CHUNK, jobs, compression)
 }
 
 fn pack_on(
@@ -43,7 +43,8 @@ fn pack_on(
     compression: Compression,
 ) -> Result<Vec<Layer>> {
     let (to_compress, chunks) = mpsc::channel();
-    let (to_write, pieces) = mpsc::sync_channel(workers + 1);
+    let (_, waiting) = compression.limits();
+    let (to_write, pieces) = mpsc::sync_channel(waiting);
     let (to_reuse, used) = mpsc::channel();
     let chunks = Mutex::new(chunks);
     let (tars, blobs) = thread::scope(|scope| {
