@@ -20,13 +20,47 @@ pub fn one_line(error: &Error) -> String {
             line += &text;
         }
     }
-    line
+    without_logins(&line)
+}
+
+/// The text with the `user:password@` of each address in it left out: mirrors and proxies may have
+/// one, and an error ends in logs.
+fn without_logins(text: &str) -> String {
+    const BEFORE: &str = "://";
+    let mut parts = text.split(BEFORE);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part
+            .find(|c: char| c.is_whitespace() || "/\"'`,;)".contains(c))
+            .unwrap_or(part.len());
+        let start = part[..end].rfind('@').map_or(0, |at| at + 1);
+        shown += BEFORE;
+        shown += &part[start..];
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::anyhow;
+
+    #[test]
+    fn no_login_of_an_address_is_shown() {
+        for (text, shown) in [
+            (
+                "http://me:p@ss@a.example/x@y: refused",
+                "http://a.example/x@y: refused",
+            ),
+            (
+                "a http://b@c.example, https://d:e@f",
+                "a http://c.example, https://f",
+            ),
+            ("name@host and x://y", "name@host and x://y"),
+        ] {
+            assert_eq!(one_line(&anyhow!("{text}")), shown);
+        }
+    }
 
     #[test]
     fn causes_are_folded_into_one_line_once_each() {
