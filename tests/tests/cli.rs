@@ -41,6 +41,8 @@ fn build_shows_a_row_for_every_platform_and_the_index() -> Result<()> {
         .filter(|line| line.contains(" sha256:"));
     assert_eq!(digests.count(), expected.len(), "{table}");
     assert_eq!(fs::read_dir(directory.path())?.count(), expected.len());
+    // Links are in the order of what is built, whatever Nix's own is.
+    assert_eq!(fs::read_link(link)?, nix_build(repository(), "image")?);
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,19 +36,10 @@ pub struct Built {
 impl Nix {
     /// Builds what was planned and gives what had to be built for it.
     ///
-    /// `out_link` is where the links to the outputs go (`result`, `result-1`, …); `None` makes
-    /// none. When a build fails, the last lines of its log go to `progress`.
-    pub fn build(
-        &self,
-        plan: &Plan,
-        out_link: Option<&Path>,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Built>, Error> {
-        let mut call = self.nix().args(["build", "--log-format", "internal-json"]);
-        call = match out_link {
-            Some(link) => call.arg("--out-link").arg(link),
-            None => call.arg("--no-link"),
-        };
+    /// When a build fails, the last lines of its log go to `progress`.
+    pub fn build(&self, plan: &Plan, progress: &dyn Progress) -> Result<Vec<Built>, Error> {
+        let call = self.nix().args(["build", "--no-link"]);
+        let call = call.args(["--log-format", "internal-json"]);
         let call = call.args(plan.targets.iter().map(|target| &target.installable));
         self.announce(&call);
         let start = Instant::now();

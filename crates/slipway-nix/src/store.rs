@@ -20,6 +20,15 @@ pub enum HashMode {
 const FILES_PER_CALL: usize = 256;
 
 impl Nix {
+    /// Makes links to paths, by which Nix knows that they are in use: `link`, `link-2`, … in the order
+    /// of the paths. (`nix build` makes its links in another order.)
+    pub fn link(&self, link: &Path, paths: &[&StorePath]) -> Result<(), Error> {
+        let call = Call::new("nix-store").arg("--realise");
+        let call = call.args(paths.iter().map(|path| path.as_str()));
+        let call = call.arg("--add-root").arg(link).arg("--indirect");
+        self.text(&call).map(drop)
+    }
+
     /// Adds files to the store under the path that a fixed-output derivation of the same name and
     /// hash has, and checks that it is the one expected.
     pub fn add_fixed(&self, mode: HashMode, files: &[(&Path, &StorePath)]) -> Result<(), Error> {

@@ -244,7 +244,10 @@ mod tests {
         let mut state = 1_u32;
         let mut word = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            [b'a' + (state >> 28) as u8, b'a' + ((state >> 24) & 15) as u8]
+            [
+                b'a' + (state >> 28) as u8,
+                b'a' + ((state >> 24) & 15) as u8,
+            ]
         };
         let source = |(number, size): (usize, usize)| {
             let root = directory.join(number.to_string());

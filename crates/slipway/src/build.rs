@@ -45,7 +45,7 @@ pub struct Build {
     )]
     file: String,
 
-    /// Where to put the links to what was built: PATH, PATH-1, …
+    /// Where to put the links to what was built: PATH, PATH-2, …
     #[arg(long, value_name = "PATH", default_value = "result")]
     out_link: PathBuf,
 
@@ -97,7 +97,9 @@ impl Build {
             eprintln!("{seeded}");
         }
         let out_link = std::path::absolute(&self.out_link)?;
-        let built = nix.build(&plan, Some(&out_link), progress::for_stderr().as_ref())?;
+        let built = nix.build(&plan, progress::for_stderr().as_ref())?;
+        let outputs: Vec<&StorePath> = plan.targets.iter().map(|target| &target.output).collect();
+        nix.link(&out_link, &outputs)?;
         let after: HashMap<&StorePath, Duration> = built
             .iter()
             .map(|one| (&one.derivation, one.after))

@@ -140,7 +140,7 @@ impl LayerCache {
             progress.start(missing.len(), bytes, wanted.len() - missing.len());
             // The largest first, so that no thread is left alone with it at the end.
             missing.sort_by_key(|(wanted, _)| std::cmp::Reverse(wanted.size));
-            let made = in_parallel(&missing, |(wanted, place)| {
+            let made = in_parallel(packing, &missing, |(wanted, place)| {
                 self.make(wanted, place, compression)?;
                 progress.made(wanted.size);
                 Ok(())
@@ -242,10 +242,15 @@ fn is_broken(layer: &LayerDir, fault: &Error) -> bool {
     }
 }
 
-/// Does `work` for every job, on as many threads as the machine has processors; the first fault
-/// ends it.
-fn in_parallel<T: Sync>(jobs: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get());
+/// Does `work` for every job, and ends at the first fault. The packer keeps all processors busy by
+/// itself, but for the begin and the end of each layer: so it does two at a time, except at levels at
+/// which each takes much memory.
+fn in_parallel<T: Sync>(
+    packing: Packing,
+    jobs: &[T],
+    work: impl Fn(&T) -> Result<()> + Sync,
+) -> Result<()> {
+    let threads = if packing.level > 9 { 1 } else { 2 };
     let next = AtomicUsize::new(0);
     let fault = Mutex::new(None);
     let run = || {

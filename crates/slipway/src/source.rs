@@ -99,7 +99,7 @@ fn build(
     let project = Project::find(directory)?;
     let nix = Nix::find(&project.root, verbose)?;
     let (plan, _) = seeding.seed(&nix, &project, &[installable.to_owned()])?;
-    nix.build(&plan, None, progress::for_stderr().as_ref())?;
+    nix.build(&plan, progress::for_stderr().as_ref())?;
     match &plan.targets[..] {
         [target] => on_disk(target.output.as_path()),
         targets => bail!(
