@@ -12,6 +12,7 @@ mod scene;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use registry::{Fault, Guard, Registry};
 use scene::{Scene, options};
@@ -353,9 +354,12 @@ fn a_broken_file_of_logins_is_named_without_what_is_in_it() {
 fn a_helper_is_asked_where_a_file_names_one() {
     let directory = tempfile::tempdir().unwrap();
     let helper = directory.path().join("docker-credential-slipway-test");
-    fs::write(
-        &helper,
-        r#"#!/bin/sh
+    // Nix's sandbox has a shell elsewhere.
+    let shell = match Path::new("/bin/sh").exists() {
+        true => "/bin/sh".to_owned(),
+        false => std::env::var("SHELL").unwrap(),
+    };
+    let script = r#"
 read -r server || true
 case "$1 $server" in
   "get h.example") echo '{"ServerURL":"h.example","Username":"ada","Secret":"hunter2"}' ;;
@@ -364,9 +368,8 @@ case "$1 $server" in
   "get locked.example") echo 'the keyring is locked'; exit 1 ;;
   *) echo 'credentials not found in native keychain'; exit 1 ;;
 esac
-"#,
-    )
-    .unwrap();
+"#;
+    fs::write(&helper, format!("#!{shell}{script}")).unwrap();
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
     let path = std::env::var("PATH").unwrap();
     // SAFETY: no other test of this program reads the environment.
