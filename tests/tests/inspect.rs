@@ -244,7 +244,7 @@ fn verify_finds_a_program_of_another_platform() -> Result<()> {
         let (_place, layout) = with_layer(platform, &[foreign])?;
         let fault = format!(
             "/bin/foreign: is for {}, the image for {}\n",
-            other.elf_machine, platform.elf_machine
+            other.oci, platform.oci
         );
         assert_found(&layout, platform, &fault)?;
     }
