@@ -11,7 +11,7 @@ use slipway_oci::{Document, Index, Layout, MediaType, Platform};
 
 use crate::delivery::{Delivery, Destination};
 use crate::format::Format;
-use crate::images::{INDEX, Row};
+use crate::images::{self, INDEX, Row};
 use crate::pair::name_and_value;
 use crate::platforms::Table;
 use crate::project::Project;
@@ -218,32 +218,16 @@ impl Build {
 const FOR_INDEX: &str = "index:";
 
 fn print_table(outcomes: &[Outcome]) {
-    let mut images: Vec<_> = outcomes
+    let mut rows: Vec<_> = outcomes
         .iter()
         .filter_map(|outcome| Some((outcome.image.as_ref()?, outcome.after)))
         .collect();
-    images.sort_by_key(|(row, _)| row.platform == INDEX);
-    if !images.is_empty() {
-        println!(
-            "{:<14} {:<71} {:>9} {:>7} {:>8}",
-            "platform", "digest", "size", "layers", "seconds"
-        );
+    rows.sort_by_key(|(row, _)| row.platform == INDEX);
+    if !rows.is_empty() {
+        println!("{} {:>8}", images::head(), "seconds");
     }
-    for (
-        Row {
-            platform,
-            digest,
-            size,
-            layers,
-        },
-        after,
-    ) in images
-    {
-        let size = format!("{:.2} MB", *size as f64 / 1e6);
-        println!(
-            "{platform:<14} {digest:<71} {size:>9} {layers:>7} {:>8.1}",
-            after.as_secs_f64()
-        );
+    for (row, after) in rows {
+        println!("{row} {:>8.1}", after.as_secs_f64());
     }
     for outcome in outcomes.iter().filter(|outcome| outcome.image.is_none()) {
         println!(
@@ -259,17 +243,10 @@ fn print_json(outcomes: &[Outcome]) {
     let rows: Vec<_> = outcomes
         .iter()
         .map(|outcome| {
-            let mut row = json!({
-                "installable": outcome.installable,
-                "output": outcome.output.as_str(),
-                "seconds": outcome.after.as_secs_f64(),
-            });
-            if let Some(image) = &outcome.image {
-                row["platform"] = json!(image.platform);
-                row["digest"] = json!(image.digest);
-                row["size"] = json!(image.size);
-                row["layers"] = json!(image.layers);
-            }
+            let mut row = outcome.image.as_ref().map_or(json!({}), Row::to_json);
+            row["installable"] = json!(outcome.installable);
+            row["output"] = json!(outcome.output.as_str());
+            row["seconds"] = json!(outcome.after.as_secs_f64());
             row
         })
         .collect();

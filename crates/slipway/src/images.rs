@@ -1,6 +1,7 @@
 //! What was built, as rows of a table.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use anyhow::Result;
@@ -56,21 +57,18 @@ impl Row {
     }
 }
 
-/// Rows as lines below a head.
-pub fn table(rows: &[Row]) -> String {
-    let head = format!(
-        "{:<14} {:<71} {:>9} {:>7}\n",
-        "platform", "digest", "size", "layers"
-    );
-    let line = |row: &Row| {
-        let size = format!("{:.2} MB", row.size as f64 / 1e6);
-        let Row {
-            platform,
-            digest,
-            layers,
-            ..
-        } = row;
-        format!("{platform:<14} {digest:<71} {size:>9} {layers:>7}\n")
-    };
-    head + &rows.iter().map(line).collect::<String>()
+/// What stands above rows.
+pub fn head() -> String {
+    columns("platform", "digest", "size", "layers")
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let size = format!("{:.2} MB", self.size as f64 / 1e6);
+        f.write_str(&columns(&self.platform, &self.digest, &size, self.layers))
+    }
+}
+
+fn columns(platform: &str, digest: &str, size: &str, layers: impl fmt::Display) -> String {
+    format!("{platform:<14} {digest:<71} {size:>9} {layers:>7}")
 }

@@ -146,7 +146,7 @@ impl Pack {
         let layout = self.pack(directory, verbose, &scratch.path().join("layout"))?;
         let row = Row::read(layout.directory())?;
         match self.format {
-            Format::Text => print!("{}", images::table(&[row])),
+            Format::Text => println!("{}\n{row}", images::head()),
             Format::Json => println!("{:#}", row.to_json()),
         }
         let push = self.delivery.push || destination == Some(Destination::Named);

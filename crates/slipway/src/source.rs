@@ -6,8 +6,8 @@ use std::slice;
 
 use anyhow::{Context, Result, bail};
 use slipway_nix::{Nix, progress};
-use slipway_oci::Layout;
 use slipway_oci::layout::archive;
+use slipway_oci::{Layout, Platform};
 use slipway_registry::{Contents, Reference};
 
 use crate::project::Project;
@@ -17,6 +17,27 @@ use crate::seed;
 
 /// What is meant where no image is named.
 pub const DEFAULT: &str = ".#image";
+
+/// An image that is looked at, wherever it is.
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Options {
+    /// The image: a layout such as ./result, an archive, or a reference in a registry
+    image: String,
+
+    /// Only the images for this platform
+    #[arg(long, value_name = "OS/ARCH")]
+    pub platform: Option<Platform>,
+
+    #[command(flatten)]
+    registry: registry::Options,
+}
+
+impl Options {
+    pub fn open(&self, contents: Contents) -> Result<Source> {
+        anywhere(&self.image, &self.registry, contents)
+    }
+}
 
 /// The image, as a layout.
 pub struct Source {
@@ -50,7 +71,7 @@ pub fn local(
 }
 
 /// Opens a layout or an archive, or pulls from a registry.
-pub fn anywhere(name: &str, registry: &registry::Options, contents: Contents) -> Result<Source> {
+fn anywhere(name: &str, registry: &registry::Options, contents: Contents) -> Result<Source> {
     if Path::new(name).exists() {
         return on_disk(Path::new(name));
     }

@@ -7,7 +7,7 @@ use slipway_registry::Contents;
 use slipway_verify::Report;
 
 use crate::format::Format;
-use crate::{registry, source};
+use crate::source;
 
 /// Prove that an image is whole and can run
 ///
@@ -16,24 +16,17 @@ use crate::{registry, source};
 /// writable by everyone. Each fault is a line, and the exit code is 1 if there is one.
 #[derive(clap::Args)]
 pub struct Verify {
-    /// Image to prove: a layout such as ./result, an archive, or a reference in a registry
-    image: String,
-
-    /// Only the images for this platform
-    #[arg(long, value_name = "OS/ARCH")]
-    platform: Option<Platform>,
+    #[command(flatten)]
+    source: source::Options,
 
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-
-    #[command(flatten)]
-    registry: registry::Options,
 }
 
 impl Verify {
     pub fn run(&self) -> Result<ExitCode> {
-        let source = source::anywhere(&self.image, &self.registry, Contents::Everything)?;
-        let reports = slipway_verify::verify(source.layout(), self.platform.as_ref())?;
+        let source = self.source.open(Contents::Everything)?;
+        let reports = slipway_verify::verify(source.layout(), self.source.platform.as_ref())?;
         match self.format {
             Format::Text => reports.iter().for_each(print_text),
             Format::Json => println!("{:#}", json(&reports)),
