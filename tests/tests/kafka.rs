@@ -48,6 +48,7 @@ impl Scene {
         );
         for (offset, record) in (0..).zip(&records) {
             assert_eq!((record.partition, record.offset), (0, offset));
+            assert_eq!(record.key, None);
         }
         Ok(records)
     }
