@@ -3,15 +3,20 @@
 //!
 //! Nothing here writes into the repository or into the user's container storage.
 
+pub mod address;
+pub mod certificate;
 pub mod command;
 pub mod containerd;
 pub mod daemon;
 pub mod docker;
+pub mod kafka;
 pub mod network;
 pub mod nix;
 pub mod platform;
 pub mod podman;
+pub mod proxy;
 pub mod registry;
+pub mod reporter;
 pub mod repository;
 pub mod requirement;
 pub mod skopeo;

@@ -1,0 +1,135 @@
+//! The images as they are shipped, on every platform, with Apache Kafka.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+use end_to_end::command::CommandExt;
+use end_to_end::kafka::{Kafka, Listener, Record, USER};
+use end_to_end::platform::Platform;
+use end_to_end::reporter::Reporter;
+use end_to_end::requirement::{Requirement, met};
+
+/// A broker, and the image of one platform.
+struct Scene {
+    kafka: Kafka,
+    reporter: Reporter,
+}
+
+impl Scene {
+    /// None if this machine can't run that.
+    fn new(platform: &str) -> Result<Option<Self>> {
+        let platform = Platform::named(platform)?;
+        if !met(&[
+            Requirement::Kafka,
+            Requirement::Podman,
+            Requirement::Runs(&platform),
+        ])? {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            kafka: Kafka::start(&[])?,
+            reporter: Reporter::new(&platform)?,
+        }))
+    }
+
+    /// Reports 20 messages to a topic over a listener, and gives what kcat reads.
+    fn report(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<Vec<Record>> {
+        let host = format!("--env=KAFKA_HOST={}", self.kafka.address(listener));
+        let options = [&[host.as_str()], options].concat();
+        let arguments = ["--topic", topic, "--count=20", "--interval=20ms"];
+        let ended = self.reporter.start(&options, &arguments)?.wait()?;
+        assert_eq!(ended.code, 0, "{topic}: {}", ended.log);
+        let records = self.kafka.read(topic)?;
+        assert_eq!(records.len(), 20, "{topic}: {records:?}");
+        assert!(
+            records.is_sorted_by_key(|record| record.timestamp),
+            "{topic}: {records:?}"
+        );
+        for (offset, record) in (0..).zip(&records) {
+            assert_eq!((record.partition, record.offset), (0, offset));
+            assert_eq!(record.key, None);
+        }
+        Ok(records)
+    }
+
+    fn assert_delivers(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<()> {
+        for record in self.report(topic, listener, options)? {
+            // The Kafka timestamp is the instant that the message tells.
+            let time = utc(record.timestamp, "%Y-%m-%dT%H:%M:%SZ")?;
+            assert_eq!(record.value, format!("Time: {time}, PID: 1, UID: 65532"));
+        }
+        Ok(())
+    }
+
+    fn assert_delivers_json(&self) -> Result<()> {
+        let options = ["--env=REPORT_FORMAT=json"];
+        let records = self.report("json", Listener::Plaintext, &options)?;
+        for (sequence, record) in (1..).zip(&records) {
+            let time = utc(record.timestamp, "%Y-%m-%dT%H:%M:%S.%3NZ")?;
+            assert_eq!(
+                record.value,
+                format!(r#"{{"time":"{time}","pid":1,"uid":65532,"sequence":{sequence}}}"#)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// An instant in milliseconds since 1970, as date(1) writes it.
+fn utc(milliseconds: i64, format: &str) -> Result<String> {
+    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+    let mut date = Command::new("date");
+    date.args(["--utc", &format!("--date=@{seconds}.{rest:03}")])
+        .arg(format!("+{format}"));
+    Ok(date.text()?.trim().into())
+}
+
+/// Files that a container gets: the certificate of the broker's authority, and a password.
+const AUTHORITY: &str = "/run/ca.crt";
+const PASSWORD: &str = "/run/secrets/password";
+
+fn delivers_to_every_listener(platform: &str) -> Result<()> {
+    let Some(scene) = Scene::new(platform)? else {
+        return Ok(());
+    };
+    scene.assert_delivers("plaintext", Listener::Plaintext, &[])?;
+    scene.assert_delivers_json()?;
+
+    let authority = scene.kafka.authority();
+    let volume = format!("--volume={}:{AUTHORITY}:ro", authority.display());
+    let location = format!("--env=KAFKA_SSL_CA_LOCATION={AUTHORITY}");
+    let ssl = [&volume, &location, "--env=KAFKA_SECURITY_PROTOCOL=SSL"];
+    scene.assert_delivers("ssl", Listener::Ssl, &ssl)?;
+
+    let (user, password) = USER;
+    let secrets = tempfile::tempdir()?;
+    let secret = secrets.path().join("password");
+    fs::write(&secret, password)?;
+    let secret = format!("--volume={}:{PASSWORD}:ro", secret.display());
+    let file = format!("--env=KAFKA_SASL_PASSWORD_FILE={PASSWORD}");
+    let user = format!("--env=KAFKA_SASL_USERNAME={user}");
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let sasl_ssl = [
+            &volume,
+            &location,
+            "--env=KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+            &format!("--env=KAFKA_SASL_MECHANISM={mechanism}"),
+            &user,
+            &secret,
+            &file,
+        ];
+        scene.assert_delivers(mechanism, Listener::SaslSsl, &sasl_ssl)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_amd64_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+    delivers_to_every_listener("x86_64")
+}
+
+#[test]
+fn the_arm64_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+    delivers_to_every_listener("aarch64")
+}
