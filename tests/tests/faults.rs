@@ -85,7 +85,7 @@ fn a_broker_that_is_killed_and_then_shut_down_under_load_loses_doubles_and_reord
         &reporter,
         kafka.address(Listener::Plaintext),
         // Small batches: the load goes on for seconds, and some are under way at any time.
-        &["--env=KAFKA_BATCH_NUM_MESSAGES=10"],
+        &["--env=KAFKA_BATCH_NUM_MESSAGES=4"],
         &["--interval=0", "--count=100000"],
     )?;
     wait_for(&kafka, 20_000)?;
