@@ -38,6 +38,7 @@ SHELLS = $(foreach name,default aarch64 x86_64,.#devShells.x86_64-linux.$(name))
 
 test: demo
 	setup/test-tools
+	setup/kafka
 	checks=$$(nix eval --raw .#checks.x86_64-linux --apply \
 		'checks: toString (map (name: ".#checks.x86_64-linux.$${name}") (builtins.attrNames checks))') && \
 	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#kubectl .#formatter.x86_64-linux

@@ -1,6 +1,6 @@
 //! A server that runs for the time of a test.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -16,13 +16,13 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it, with its output in the file `log`, and waits until it is `ready`.
+    /// Starts it, with its output at the end of the file `log`, and waits until it is `ready`.
     pub fn start(
         command: &mut Command,
         log: PathBuf,
         ready: impl Fn() -> Result<bool>,
     ) -> Result<Self> {
-        let output = File::create(&log)?;
+        let output = OpenOptions::new().create(true).append(true).open(&log)?;
         let child = command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -35,6 +35,21 @@ impl Daemon {
             None => Ok(daemon),
             Some(why) => bail!("{command:?} {why}:\n{}", fs::read_to_string(&log)?),
         }
+    }
+
+    /// Sends it a signal, named as kill(1) has it.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let id = self.child.id().to_string();
+        Command::new("kill")
+            .args(["-s", name, &id])
+            .text()
+            .map(drop)
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> Result<()> {
+        self.child.wait()?;
+        Ok(())
     }
 }
 
@@ -54,9 +69,10 @@ fn wait(child: &mut Child, ready: impl Fn() -> Result<bool>) -> Result<Option<St
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .outcome();
-        let _ = self.child.wait();
+        // Its id may be somebody else's once it was waited for.
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.signal("TERM");
+            let _ = self.child.wait();
+        }
     }
 }

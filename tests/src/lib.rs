@@ -3,10 +3,13 @@
 //!
 //! Nothing here writes into the repository or into the user's container storage.
 
+pub mod address;
+pub mod certificate;
 pub mod command;
 pub mod containerd;
 pub mod daemon;
 pub mod docker;
+pub mod kafka;
 pub mod kustomize;
 pub mod network;
 pub mod nix;

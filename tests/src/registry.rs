@@ -14,12 +14,12 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::command::CommandExt;
+use crate::address::free_address;
+use crate::certificate::certificates;
 use crate::daemon::Daemon;
 use crate::requirement::Requirement;
 
 pub const REGISTRY: Requirement = Requirement::Program("docker-registry", "docker-registry");
-pub const OPENSSL: Requirement = Requirement::Program("openssl", "openssl");
 
 /// May push.
 pub const WRITER: (&str, &str) = ("ada", "hunter2");
@@ -58,7 +58,7 @@ impl Registry {
         let mut auth = Value::Null;
         let mut tokens = None;
         if guard != Guard::Open {
-            certificates(directory.path())?;
+            certificates(directory.path(), 2)?;
         }
         if guard == Guard::Password {
             fs::write(at("htpasswd"), HTPASSWD)?;
@@ -112,35 +112,6 @@ impl Registry {
     pub fn log(&self) -> Result<String> {
         Ok(fs::read_to_string(self.directory.path().join("log"))?)
     }
-}
-
-/// An address on which nobody listens. Somebody else may take it before it is used, which a test
-/// would then show.
-pub fn free_address() -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.to_string())
-}
-
-/// `ca.crt`, and `server.crt` with `server.key` that it has signed.
-pub fn certificates(directory: &Path) -> Result<()> {
-    let openssl = |arguments: &str| {
-        Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(directory)
-            .text()
-    };
-    fs::write(
-        directory.join("extensions"),
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n",
-    )?;
-    openssl(
-        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority",
-    )?;
-    openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server")?;
-    openssl(
-        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile extensions",
-    )?;
-    Ok(())
 }
 
 /// Gives tokens as distribution's token specification has it: JSON Web Tokens, signed by the key

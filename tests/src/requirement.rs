@@ -10,6 +10,7 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 
 use crate::command::CommandExt;
+use crate::kafka;
 use crate::network;
 use crate::platform::Platform;
 
@@ -17,6 +18,8 @@ use crate::platform::Platform;
 pub enum Requirement<'a> {
     /// A program in PATH, and the Debian package that it is in.
     Program(&'a str, &'a str),
+    /// Apache Kafka, and kcat to read it.
+    Kafka,
     /// Containers of one's own.
     Podman,
     /// The rights of root, and what for.
@@ -47,6 +50,14 @@ impl Requirement<'_> {
     fn check(&self) -> Result<()> {
         match self {
             Self::Program(program, package) => installed(program, package),
+            Self::Kafka => {
+                if !kafka::jars().is_dir() {
+                    bail!("there is no {}; run: setup/kafka", kafka::jars().display());
+                }
+                installed("java", "default-jre-headless")?;
+                installed("kcat", "kcat")?;
+                installed("openssl", "openssl")
+            }
             Self::Podman => {
                 installed("podman", "podman")?;
                 installed("runc", "runc")?;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result};
+use end_to_end::address::free_address;
+use end_to_end::certificate::{OPENSSL, certificates};
 use end_to_end::command::CommandExt;
+
 use end_to_end::nix::nix_build;
 use end_to_end::platform::Platform;
 use end_to_end::podman::Podman;
-use end_to_end::registry::{
-    Guard, OPENSSL, READER, REGISTRY, Registry, WRITER, certificates, free_address,
-};
+use end_to_end::registry::{Guard, READER, REGISTRY, Registry, WRITER};
 use end_to_end::repository::repository;
 use end_to_end::requirement::{Requirement, met};
 use end_to_end::skopeo::{SKOPEO, skopeo};
@@ -161,7 +162,7 @@ fn an_image_is_pushed_over_tls_with_a_password() -> Result<()> {
     let error = scene.error(&[], &name, Some(WRITER))?;
     assert!(error.contains("--ca FILE"), "{error}");
     let other = tempfile::tempdir()?;
-    certificates(other.path())?;
+    certificates(other.path(), 2)?;
     let other = other.path().join("ca.crt");
     let error = scene.error(
         &["--ca", other.to_str().context("TMPDIR")?],

@@ -1,0 +1,35 @@
+//! Servers that are trusted by nobody but the tests.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::command::CommandExt;
+use crate::requirement::Requirement;
+
+pub const OPENSSL: Requirement = Requirement::Program("openssl", "openssl");
+
+/// `ca.crt` of an authority, and `server.crt` with `server.key` that it has signed for the loopback
+/// interface. `days` is how long the server's is good; one of -1 days has expired.
+pub fn certificates(directory: &Path, days: i32) -> Result<()> {
+    let openssl = |arguments: &str| {
+        Command::new("openssl")
+            .args(arguments.split(' '))
+            .current_dir(directory)
+            .text()
+    };
+    fs::write(
+        directory.join("extensions"),
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n",
+    )?;
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority",
+    )?;
+    openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=server")?;
+    openssl(&format!(
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days {days} -extfile extensions"
+    ))?;
+    Ok(())
+}
