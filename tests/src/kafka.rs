@@ -241,6 +241,11 @@ impl Kafka {
         topics::create(&self.plaintext, name, partitions, settings)
     }
 
+    /// The offset after a topic's last message, in its first partition; 0 if there is no such topic.
+    pub fn end_offset(&self, topic: &str) -> Result<u64> {
+        record::end_offset(&self.plaintext, topic)
+    }
+
     /// All of a topic that there is now, as kcat(1) reads it: each partition's in order.
     pub fn read(&self, topic: &str) -> Result<Vec<Record>> {
         record::read(&self.plaintext, topic)

@@ -1,21 +1,19 @@
 //! The images as they are shipped, on every platform, with Apache Kafka.
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::Result;
 use end_to_end::command::CommandExt;
-use end_to_end::kafka::{Kafka, Listener};
-use end_to_end::nix::nix_build;
+use end_to_end::kafka::{Kafka, Listener, USER};
 use end_to_end::platform::Platform;
-use end_to_end::podman::Podman;
-use end_to_end::repository::repository;
+use end_to_end::reporter::Reporter;
 use end_to_end::requirement::{Requirement, met};
 
-/// A broker, and an engine that holds the image of one platform.
+/// A broker, and the image of one platform.
 struct Scene {
     kafka: Kafka,
-    podman: Podman,
-    image: String,
+    reporter: Reporter,
 }
 
 impl Scene {
@@ -29,21 +27,19 @@ impl Scene {
         ])? {
             return Ok(None);
         }
-        let podman = Podman::new()?;
-        let image = podman.load(&nix_build(repository(), "image")?, &platform)?;
         Ok(Some(Self {
             kafka: Kafka::start(&[])?,
-            podman,
-            image,
+            reporter: Reporter::new(&platform)?,
         }))
     }
 
     /// Reports to a topic over a listener, and compares what kcat reads with what should be there.
     fn assert_delivers(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<()> {
         let host = format!("--env=KAFKA_HOST={}", self.kafka.address(listener));
-        let options = [&["--rm", "--network=host", &host], options].concat();
+        let options = [&[host.as_str()], options].concat();
         let arguments = ["--topic", topic, "--count", "20", "--interval", "20ms"];
-        self.podman.run(&options, &self.image, &arguments).text()?;
+        let ended = self.reporter.start(&options, &arguments)?.wait()?;
+        assert_eq!(ended.code, 0, "{topic}: {}", ended.log);
         let records = self.kafka.read(topic)?;
         assert_eq!(records.len(), 20, "{topic}: {records:?}");
         for (place, record) in records.iter().enumerate() {
@@ -68,19 +64,50 @@ fn utc(milliseconds: i64) -> Result<String> {
     Ok(date.text()?.trim().into())
 }
 
-fn delivers_to_kafka(platform: &str) -> Result<()> {
+/// Files that a container gets: the certificate of the broker's authority, and a password.
+const AUTHORITY: &str = "/run/ca.crt";
+const PASSWORD: &str = "/run/secrets/password";
+
+fn delivers_to_every_listener(platform: &str) -> Result<()> {
     let Some(scene) = Scene::new(platform)? else {
         return Ok(());
     };
-    scene.assert_delivers("plaintext", Listener::Plaintext, &[])
+    scene.assert_delivers("plaintext", Listener::Plaintext, &[])?;
+
+    let authority = scene.kafka.authority();
+    let volume = format!("--volume={}:{AUTHORITY}:ro", authority.display());
+    let location = format!("--env=KAFKA_SSL_CA_LOCATION={AUTHORITY}");
+    let ssl = [&volume, &location, "--env=KAFKA_SECURITY_PROTOCOL=SSL"];
+    scene.assert_delivers("ssl", Listener::Ssl, &ssl)?;
+
+    let (user, password) = USER;
+    let secrets = tempfile::tempdir()?;
+    let secret = secrets.path().join("password");
+    fs::write(&secret, password)?;
+    let secret = format!("--volume={}:{PASSWORD}:ro", secret.display());
+    let file = format!("--env=KAFKA_SASL_PASSWORD_FILE={PASSWORD}");
+    let user = format!("--env=KAFKA_SASL_USERNAME={user}");
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let sasl_ssl = [
+            &volume,
+            &location,
+            "--env=KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+            &format!("--env=KAFKA_SASL_MECHANISM={mechanism}"),
+            &user,
+            &secret,
+            &file,
+        ];
+        scene.assert_delivers(mechanism, Listener::SaslSsl, &sasl_ssl)?;
+    }
+    Ok(())
 }
 
 #[test]
-fn the_amd64_reporter_delivers_to_kafka() -> Result<()> {
-    delivers_to_kafka("x86_64")
+fn the_amd64_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+    delivers_to_every_listener("x86_64")
 }
 
 #[test]
-fn the_arm64_reporter_delivers_to_kafka() -> Result<()> {
-    delivers_to_kafka("aarch64")
+fn the_arm64_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+    delivers_to_every_listener("aarch64")
 }

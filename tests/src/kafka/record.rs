@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::command::CommandExt;
@@ -27,6 +27,23 @@ pub fn read(address: &str, topic: &str) -> Result<Vec<Record>> {
     text.lines()
         .map(|line| record(line).with_context(|| format!("kcat printed: {line}")))
         .collect()
+}
+
+/// See `Kafka::end_offset`.
+pub fn end_offset(address: &str, topic: &str) -> Result<u64> {
+    let query = Command::new("kcat")
+        .args(["-Q", "-b", address, "-t", &format!("{topic}:0:-1")])
+        .outcome()?;
+    let error = String::from_utf8_lossy(&query.stderr);
+    // "Unknown topic or partition" of the broker, or "Unknown partition" of librdkafka
+    if error.contains("Unknown") {
+        return Ok(0);
+    }
+    ensure!(query.status.success(), "kcat -Q: {error}");
+    // `info [0] offset 17`
+    let text = String::from_utf8_lossy(&query.stdout);
+    let offset = text.split_whitespace().last();
+    Ok(offset.unwrap_or_default().parse()?)
 }
 
 fn record(line: &str) -> Result<Record> {

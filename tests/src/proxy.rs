@@ -1,0 +1,170 @@
+//! A network that breaks at the worst moment: a proxy that understands just enough of Kafka's
+//! protocol to cut a connection within a request that carries messages, or before its answer.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+use anyhow::Result;
+
+/// What does not come through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cut {
+    /// The second half of the request.
+    Request,
+    /// The answer to a request that the broker has carried out.
+    Answer,
+}
+
+/// Forwards until it is dropped.
+pub struct Proxy {
+    address: String,
+    shared: Arc<Shared>,
+    server: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    broker: String,
+    /// Which of the produce requests are hit, counted from 1 over all connections.
+    cuts: Vec<(usize, Cut)>,
+    requests: AtomicUsize,
+    /// How many of them were.
+    cut: AtomicUsize,
+    stop: AtomicBool,
+}
+
+/// The api_key of a produce request: kafka.apache.org/protocol.html.
+const PRODUCE: [u8; 2] = [0, 0];
+
+impl Proxy {
+    /// Forwards what comes to `address` to a broker, but for the cuts.
+    pub fn start(address: &str, broker: &str, cuts: &[(usize, Cut)]) -> Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let shared = Arc::new(Shared {
+            broker: broker.into(),
+            cuts: cuts.into(),
+            requests: AtomicUsize::new(0),
+            cut: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+        });
+        let server = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                for client in listener.incoming() {
+                    if shared.stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    // A connection that fails is what clients must bear.
+                    let _ = client.and_then(|client| shared.clone().forward(client));
+                }
+            }
+        });
+        Ok(Self {
+            address: address.into(),
+            shared,
+            server: Some(server),
+        })
+    }
+
+    /// How many cuts were made.
+    pub fn cuts(&self) -> usize {
+        self.shared.cut.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(&self.address);
+        if let Some(server) = self.server.take() {
+            let _ = server.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Both ways of a connection; either ends the other.
+    fn forward(self: Arc<Self>, client: TcpStream) -> io::Result<()> {
+        let broker = TcpStream::connect(&self.broker)?;
+        client.set_nodelay(true)?;
+        broker.set_nodelay(true)?;
+        // The correlation_id of the request whose answer is to be lost; none has -1 here.
+        let lost = Arc::new(AtomicI64::new(-1));
+        thread::spawn({
+            let (shared, lost) = (self.clone(), lost.clone());
+            let (client, broker) = (client.try_clone()?, broker.try_clone()?);
+            move || {
+                let _ = shared.answers(&broker, &client, &lost);
+                let _ = broker.shutdown(Shutdown::Both);
+                // Not Both, which would end it in an orderly way.
+                let _ = client.shutdown(Shutdown::Read);
+            }
+        });
+        thread::spawn(move || {
+            let _ = self.requests(&client, &broker, &lost);
+            let _ = broker.shutdown(Shutdown::Both);
+        });
+        Ok(())
+    }
+
+    fn requests(
+        &self,
+        mut client: &TcpStream,
+        mut broker: &TcpStream,
+        lost: &AtomicI64,
+    ) -> io::Result<()> {
+        loop {
+            // size, api_key, api_version, correlation_id
+            let mut head = [0; 12];
+            client.read_exact(&mut head)?;
+            let [a, b, c, d, key @ .., _, _, e, f, g, h] = head;
+            let rest = u64::from(u32::from_be_bytes([a, b, c, d])).saturating_sub(8);
+            let cut = if key == PRODUCE {
+                self.next_cut()
+            } else {
+                None
+            };
+            if cut == Some(Cut::Answer) {
+                lost.store(u32::from_be_bytes([e, f, g, h]).into(), Ordering::SeqCst);
+            }
+            broker.write_all(&head)?;
+            if cut == Some(Cut::Request) {
+                io::copy(&mut client.take(rest / 2), &mut broker)?;
+                // With unread bytes the end of the connection is a reset: tcp(7).
+                client.peek(&mut [0])?;
+                self.cut.fetch_add(1, Ordering::SeqCst);
+                return Ok(());
+            }
+            io::copy(&mut client.take(rest), &mut broker)?;
+        }
+    }
+
+    fn answers(
+        &self,
+        mut broker: &TcpStream,
+        mut client: &TcpStream,
+        lost: &AtomicI64,
+    ) -> io::Result<()> {
+        loop {
+            // size, correlation_id
+            let mut head = [0; 8];
+            broker.read_exact(&mut head)?;
+            let [a, b, c, d, id @ ..] = head;
+            if lost.load(Ordering::SeqCst) == i64::from(u32::from_be_bytes(id)) {
+                self.cut.fetch_add(1, Ordering::SeqCst);
+                return Ok(());
+            }
+            let rest = u64::from(u32::from_be_bytes([a, b, c, d])).saturating_sub(4);
+            client.write_all(&head)?;
+            io::copy(&mut broker.take(rest), &mut client)?;
+        }
+    }
+
+    fn next_cut(&self) -> Option<Cut> {
+        let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+        let cut = self.cuts.iter().find(|(place, _)| *place == number);
+        cut.map(|(_, cut)| *cut)
+    }
+}

@@ -1,0 +1,79 @@
+//! The reporter as it is shipped: its image in an engine, with the network of the machine, in which
+//! brokers are.
+
+use anyhow::Result;
+
+use crate::command::CommandExt;
+use crate::nix::nix_build;
+use crate::platform::Platform;
+use crate::podman::Podman;
+use crate::repository::repository;
+
+/// An engine with the image of one platform.
+pub struct Reporter {
+    podman: Podman,
+    image: String,
+}
+
+/// A container of it; removed by force when the engine is dropped.
+pub struct Running<'a> {
+    podman: &'a Podman,
+    id: String,
+}
+
+/// How a container ended.
+pub struct Ended {
+    pub code: i32,
+    /// Its standard error.
+    pub log: String,
+}
+
+impl Reporter {
+    pub fn new(platform: &Platform) -> Result<Self> {
+        let podman = Podman::new()?;
+        // The index, so that it is also tested that the engine finds the platform in it.
+        let image = podman.load(&nix_build(repository(), "image")?, platform)?;
+        Ok(Self { podman, image })
+    }
+
+    /// Starts it with options of the engine, and arguments of its own.
+    pub fn start(&self, options: &[&str], arguments: &[&str]) -> Result<Running<'_>> {
+        let options = [&["--detach", "--network=host"], options].concat();
+        let id = self.podman.run(&options, &self.image, arguments).text()?;
+        Ok(Running {
+            podman: &self.podman,
+            id: id.trim().into(),
+        })
+    }
+}
+
+impl Running<'_> {
+    /// Asks it to end, as any engine does first.
+    pub fn terminate(&self) -> Result<()> {
+        self.podman
+            .command(&["kill", "--signal=TERM", &self.id])
+            .text()
+            .map(drop)
+    }
+
+    pub fn is_running(&self) -> Result<bool> {
+        let state = ["inspect", "--format={{.State.Running}}", &self.id];
+        Ok(self.podman.command(&state).text()?.trim() == "true")
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(self) -> Result<Ended> {
+        let code = self.podman.command(&["wait", &self.id]).text()?;
+        let log = self.log()?;
+        Ok(Ended {
+            code: code.trim().parse()?,
+            log,
+        })
+    }
+
+    /// Its standard error so far.
+    pub fn log(&self) -> Result<String> {
+        let logs = self.podman.command(&["logs", &self.id]).outcome()?;
+        Ok(String::from_utf8_lossy(&logs.stderr).into())
+    }
+}
