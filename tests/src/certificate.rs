@@ -12,7 +12,7 @@ use crate::requirement::Requirement;
 pub const OPENSSL: Requirement = Requirement::Program("openssl", "openssl");
 
 /// `ca.crt` of an authority, and `server.crt` with `server.key` that it has signed for the loopback
-/// interface. `days` is how long the server's is good; one of -1 days has expired.
+/// interface; `server.pem` is both, as Java wants it. `days` is how long the server's is good; one of -1 days has expired.
 pub fn certificates(directory: &Path, days: i32) -> Result<()> {
     let openssl = |arguments: &str| {
         Command::new("openssl")
@@ -31,5 +31,8 @@ pub fn certificates(directory: &Path, days: i32) -> Result<()> {
     openssl(&format!(
         "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days {days} -extfile extensions"
     ))?;
+    let read = |name: &str| fs::read(directory.join(name));
+    let pair = [read("server.key")?, read("server.crt")?].concat();
+    fs::write(directory.join("server.pem"), pair)?;
     Ok(())
 }

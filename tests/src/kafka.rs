@@ -2,6 +2,7 @@
 //! loopback interface, with everything that clients log in with.
 
 mod record;
+mod settings;
 mod topics;
 
 use std::fs;
@@ -11,35 +12,16 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::address::free_address;
 use crate::certificate::certificates;
 use crate::command::CommandExt;
 use crate::daemon::Daemon;
 use crate::repository::repository;
 
 pub use self::record::Record;
+use self::settings::{Addresses, properties};
 
 /// A user and a password, for SCRAM-SHA-256, SCRAM-SHA-512 and PLAIN.
 pub const USER: (&str, &str) = ("ada", "hunter2");
-
-/// What a small broker needs: it is there soon, and has one replica of everything.
-const PROPERTIES: &str = "\
-process.roles=broker,controller
-node.id=1
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
-sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
-ssl.keystore.type=PEM
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-group.initial.rebalance.delay.ms=0
-broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=2000
-";
 
 /// Ways to talk to the broker.
 #[derive(Clone, Copy, Debug)]
@@ -55,88 +37,23 @@ pub enum Listener {
 pub struct Kafka {
     daemon: Option<Daemon>,
     directory: TempDir,
-    plaintext: String,
-    proxied: String,
-    proxy: String,
-    ssl: String,
-    sasl_ssl: String,
+    addresses: Addresses,
 }
 
 impl Kafka {
     /// Starts one with properties beside its own, or in their place.
-    pub fn start(properties: &[(&str, &str)]) -> Result<Self> {
+    pub fn start(more: &[(&str, &str)]) -> Result<Self> {
         let mut kafka = Self {
             daemon: None,
             directory: tempfile::Builder::new().prefix("kafka-").tempdir()?,
-            plaintext: free_address()?,
-            proxied: free_address()?,
-            proxy: free_address()?,
-            ssl: free_address()?,
-            sasl_ssl: free_address()?,
+            addresses: Addresses::free()?,
         };
         certificates(kafka.directory.path(), 2)?;
-        // As PEM goes into one file: the key, then its certificate.
-        let at = |name: &str| kafka.directory.path().join(name);
-        let (key, certificate) = (at("server.key"), at("server.crt"));
-        let pair = [fs::read(key)?, fs::read(certificate)?].concat();
-        fs::write(at("server.pem"), pair)?;
-        fs::write(at("properties"), kafka.properties(properties)?)?;
+        let properties = properties(&kafka.addresses, kafka.directory.path(), more);
+        fs::write(kafka.directory.path().join("properties"), properties)?;
         kafka.format()?;
         kafka.start_again()?;
         Ok(kafka)
-    }
-
-    fn properties(&self, more: &[(&str, &str)]) -> Result<String> {
-        let Self {
-            plaintext,
-            proxied,
-            proxy,
-            ssl,
-            sasl_ssl,
-            ..
-        } = self;
-        let controller = free_address()?;
-        let (user, password) = USER;
-        let at = |name: &str| self.directory.path().join(name).display().to_string();
-        let advertised = |proxied| {
-            format!("PLAINTEXT://{plaintext},PROXIED://{proxied},SSL://{ssl},SASL_SSL://{sasl_ssl}")
-        };
-        let login = |module: &str, rest: &str| {
-            format!("org.apache.kafka.common.security.{module} required{rest};")
-        };
-        let scram = login("scram.ScramLoginModule", "");
-        let own = [
-            ("advertised.listeners", advertised(proxy)),
-            ("controller.quorum.voters", format!("1@{controller}")),
-            (
-                "listener.name.sasl_ssl.plain.sasl.jaas.config",
-                login(
-                    "plain.PlainLoginModule",
-                    &format!(" user_{user}=\"{password}\""),
-                ),
-            ),
-            (
-                "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config",
-                scram.clone(),
-            ),
-            (
-                "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config",
-                scram,
-            ),
-            (
-                "listeners",
-                format!("CONTROLLER://{controller},{}", advertised(proxied)),
-            ),
-            ("log.dirs", at("data")),
-            ("ssl.keystore.location", at("server.pem")),
-        ];
-        let mut text = PROPERTIES.to_owned();
-        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
-        // The last of a name counts.
-        for (name, value) in own.chain(more.iter().copied()) {
-            text.push_str(&format!("{name}={value}\n"));
-        }
-        Ok(text)
     }
 
     /// Makes the storage, with the users whose passwords are kept there.
@@ -156,6 +73,8 @@ impl Kafka {
     fn java(&self, class: &str) -> Command {
         let mut java = Command::new("java");
         java.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
+        // a file that would stay when it is killed
+        java.arg("-XX:-UsePerfData");
         java.args([
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -171,7 +90,7 @@ impl Kafka {
         broker.arg(self.directory.path().join("properties"));
         let log = self.directory.path().join("log");
         let daemon = Daemon::start(&mut broker, log, || {
-            let list = ["-L", "-m", "2", "-b", &self.plaintext];
+            let list = ["-L", "-m", "2", "-b", &self.addresses.plaintext];
             Ok(Command::new("kcat").args(list).outcome()?.status.success())
         })?;
         self.daemon = Some(daemon);
@@ -181,16 +100,16 @@ impl Kafka {
     /// `127.0.0.1:PORT`, also while it is not running.
     pub fn address(&self, listener: Listener) -> &str {
         match listener {
-            Listener::Plaintext => &self.plaintext,
-            Listener::Proxied => &self.proxied,
-            Listener::Ssl => &self.ssl,
-            Listener::SaslSsl => &self.sasl_ssl,
+            Listener::Plaintext => &self.addresses.plaintext,
+            Listener::Proxied => &self.addresses.proxied,
+            Listener::Ssl => &self.addresses.ssl,
+            Listener::SaslSsl => &self.addresses.sasl_ssl,
         }
     }
 
     /// Where clients of `Listener::Proxied` go: nobody listens there, unless a test does.
     pub fn proxy_address(&self) -> &str {
-        &self.proxy
+        &self.addresses.proxy
     }
 
     /// The certificate of the authority that the broker's own is from.
@@ -238,17 +157,17 @@ impl Kafka {
         partitions: i32,
         settings: &[(&str, &str)],
     ) -> Result<()> {
-        topics::create(&self.plaintext, name, partitions, settings)
+        topics::create(&self.addresses.plaintext, name, partitions, settings)
     }
 
     /// The offset after a topic's last message, in its first partition; 0 if there is no such topic.
     pub fn end_offset(&self, topic: &str) -> Result<u64> {
-        record::end_offset(&self.plaintext, topic)
+        record::end_offset(&self.addresses.plaintext, topic)
     }
 
     /// All of a topic that there is now, as kcat(1) reads it: each partition's in order.
     pub fn read(&self, topic: &str) -> Result<Vec<Record>> {
-        record::read(&self.plaintext, topic)
+        record::read(&self.addresses.plaintext, topic)
     }
 }
 

@@ -168,3 +168,51 @@ impl Shared {
         cut.map(|(_, cut)| *cut)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::free_address;
+
+    /// A produce request, as far as a proxy looks: its correlation_id is 7, and 100 bytes follow.
+    fn request() -> Vec<u8> {
+        let head: [&[u8]; 4] = [&[0, 0, 0, 108], &PRODUCE, &[0, 11], &[0, 0, 0, 7]];
+        [head.concat(), vec![1; 100]].concat()
+    }
+
+    fn connection(cut: Cut) -> (Proxy, TcpStream, TcpStream) {
+        let broker = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = broker.local_addr().unwrap().to_string();
+        let proxy = Proxy::start(&free_address().unwrap(), &address, &[(1, cut)]).unwrap();
+        let client = TcpStream::connect(&proxy.address).unwrap();
+        (proxy, client, broker.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_request_that_is_cut_arrives_by_half_and_ends_in_a_reset() {
+        let (proxy, mut client, mut broker) = connection(Cut::Request);
+        client.write_all(&request()).unwrap();
+        let mut arrived = Vec::new();
+        broker.read_to_end(&mut arrived).unwrap();
+        assert_eq!(arrived, request()[..62]);
+        let error = client.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(proxy.cuts(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_is_lost_after_its_request_has_arrived() {
+        let (proxy, mut client, mut broker) = connection(Cut::Answer);
+        client.write_all(&request()).unwrap();
+        let mut arrived = vec![0; 112];
+        broker.read_exact(&mut arrived).unwrap();
+        assert_eq!(arrived, request());
+        // The answer to an earlier request comes through.
+        let answer = |id: u8| [0, 0, 0, 5, 0, 0, 0, id, 1];
+        broker.write_all(&[answer(6), answer(7)].concat()).unwrap();
+        let mut answers = Vec::new();
+        client.read_to_end(&mut answers).unwrap();
+        assert_eq!(answers, answer(6));
+        assert_eq!(proxy.cuts(), 1);
+    }
+}

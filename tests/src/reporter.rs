@@ -1,6 +1,8 @@
 //! The reporter as it is shipped: its image in an engine, with the network of the machine, in which
 //! brokers are.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::command::CommandExt;
@@ -61,9 +63,12 @@ impl Running<'_> {
         Ok(self.podman.command(&state).text()?.trim() == "true")
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended, as it should within minutes.
     pub fn wait(self) -> Result<Ended> {
-        let code = self.podman.command(&["wait", &self.id]).text()?;
+        let code = Command::new("timeout")
+            .args(["300", "podman", "wait", &self.id])
+            .envs(self.podman.environment())
+            .text()?;
         let log = self.log()?;
         Ok(Ended {
             code: code.trim().parse()?,

@@ -76,7 +76,7 @@ fn assert_delivered(kafka: &Kafka, ended: &Ended, count: usize) -> Result<()> {
 }
 
 #[test]
-fn a_broker_that_is_killed_and_started_again_under_load_loses_doubles_and_reorders_nothing()
+fn a_broker_that_is_killed_and_then_shut_down_under_load_loses_doubles_and_reorders_nothing()
 -> Result<()> {
     let Some((mut kafka, reporter)) = scene()? else {
         return Ok(());
@@ -90,6 +90,9 @@ fn a_broker_that_is_killed_and_started_again_under_load_loses_doubles_and_reorde
     )?;
     wait_for(&kafka, 20_000)?;
     kafka.kill()?;
+    kafka.start_again()?;
+    wait_for(&kafka, 60_000)?;
+    kafka.stop()?;
     assert!(running.is_running()?, "{}", running.log()?);
     kafka.start_again()?;
     assert_delivered(&kafka, &running.wait()?, 100_000)

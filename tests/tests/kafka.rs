@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use end_to_end::command::CommandExt;
-use end_to_end::kafka::{Kafka, Listener, USER};
+use end_to_end::kafka::{Kafka, Listener, Record, USER};
 use end_to_end::platform::Platform;
 use end_to_end::reporter::Reporter;
 use end_to_end::requirement::{Requirement, met};
@@ -33,34 +33,55 @@ impl Scene {
         }))
     }
 
-    /// Reports to a topic over a listener, and compares what kcat reads with what should be there.
-    fn assert_delivers(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<()> {
+    /// Reports 20 messages to a topic over a listener, and gives what kcat reads.
+    fn report(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<Vec<Record>> {
         let host = format!("--env=KAFKA_HOST={}", self.kafka.address(listener));
         let options = [&[host.as_str()], options].concat();
-        let arguments = ["--topic", topic, "--count", "20", "--interval", "20ms"];
+        let arguments = ["--topic", topic, "--count=20", "--interval=20ms"];
         let ended = self.reporter.start(&options, &arguments)?.wait()?;
         assert_eq!(ended.code, 0, "{topic}: {}", ended.log);
         let records = self.kafka.read(topic)?;
         assert_eq!(records.len(), 20, "{topic}: {records:?}");
-        for (place, record) in records.iter().enumerate() {
-            assert_eq!((record.partition, record.offset), (0, place as i64));
-            // The message tells the second, in which its Kafka timestamp is.
-            let time = utc(record.timestamp)?;
-            assert_eq!(record.value, format!("Time: {time}, PID: 1, UID: 65532"));
-        }
         assert!(
             records.is_sorted_by_key(|record| record.timestamp),
             "{topic}: {records:?}"
         );
+        for (offset, record) in (0..).zip(&records) {
+            assert_eq!((record.partition, record.offset), (0, offset));
+            assert_eq!(record.key, None);
+        }
+        Ok(records)
+    }
+
+    fn assert_delivers(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<()> {
+        for record in self.report(topic, listener, options)? {
+            // The Kafka timestamp is the instant that the message tells.
+            let time = utc(record.timestamp, "%Y-%m-%dT%H:%M:%SZ")?;
+            assert_eq!(record.value, format!("Time: {time}, PID: 1, UID: 65532"));
+        }
+        Ok(())
+    }
+
+    fn assert_delivers_json(&self) -> Result<()> {
+        let options = ["--env=REPORT_FORMAT=json"];
+        let records = self.report("json", Listener::Plaintext, &options)?;
+        for (sequence, record) in (1..).zip(&records) {
+            let time = utc(record.timestamp, "%Y-%m-%dT%H:%M:%S.%3NZ")?;
+            assert_eq!(
+                record.value,
+                format!(r#"{{"time":"{time}","pid":1,"uid":65532,"sequence":{sequence}}}"#)
+            );
+        }
         Ok(())
     }
 }
 
-/// An instant in milliseconds since 1970, as date(1) writes its second.
-fn utc(milliseconds: i64) -> Result<String> {
+/// An instant in milliseconds since 1970, as date(1) writes it.
+fn utc(milliseconds: i64, format: &str) -> Result<String> {
+    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
     let mut date = Command::new("date");
-    date.args(["--utc", "+%Y-%m-%dT%H:%M:%SZ"])
-        .arg(format!("--date=@{}", milliseconds / 1000));
+    date.args(["--utc", &format!("--date=@{seconds}.{rest:03}")])
+        .arg(format!("+{format}"));
     Ok(date.text()?.trim().into())
 }
 
@@ -73,6 +94,7 @@ fn delivers_to_every_listener(platform: &str) -> Result<()> {
         return Ok(());
     };
     scene.assert_delivers("plaintext", Listener::Plaintext, &[])?;
+    scene.assert_delivers_json()?;
 
     let authority = scene.kafka.authority();
     let volume = format!("--volume={}:{AUTHORITY}:ro", authority.display());
