@@ -25,3 +25,4 @@ pub mod schema;
 pub mod sequence;
 pub mod skopeo;
 pub mod slipway;
+pub mod tmpfs;
