@@ -7,20 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use end_to_end::certificate::certificates;
+use end_to_end::certificate::{OPENSSL, certificates};
 use end_to_end::kafka::{Kafka, Listener, USER};
-use end_to_end::platform::Platform;
 use end_to_end::reporter::{Ended, Reporter, Running};
-use end_to_end::requirement::{Requirement, met};
-
-/// The image of this machine's platform; None if this machine can't run it, or Kafka.
-fn reporter() -> Result<Option<Reporter>> {
-    if !met(&[Requirement::Kafka, Requirement::Podman])? {
-        return Ok(None);
-    }
-    let platform = Platform::named(std::env::consts::ARCH)?;
-    Ok(Some(Reporter::new(&platform)?))
-}
+use end_to_end::requirement::met;
+use end_to_end::sequence::scene;
 
 /// Waits until the log has these words.
 fn wait_for(running: &Running, words: &str) -> Result<()> {
@@ -44,10 +35,9 @@ fn assert_all_are_lost(kafka: &Kafka, topic: &str, ended: &Ended, count: u64) ->
 
 #[test]
 fn messages_to_a_topic_that_does_not_exist_are_told_to_be_lost() -> Result<()> {
-    let Some(reporter) = reporter()? else {
+    let Some((kafka, reporter)) = scene(&[("auto.create.topics.enable", "false")])? else {
         return Ok(());
     };
-    let kafka = Kafka::start(&[("auto.create.topics.enable", "false")])?;
     let host = format!("--env=KAFKA_HOST={}", kafka.address(Listener::Plaintext));
     let ended = reporter
         .start(
@@ -66,10 +56,9 @@ fn messages_to_a_topic_that_does_not_exist_are_told_to_be_lost() -> Result<()> {
 
 #[test]
 fn messages_that_are_too_large_for_the_topic_are_told_to_be_lost() -> Result<()> {
-    let Some(reporter) = reporter()? else {
+    let Some((kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
-    let kafka = Kafka::start(&[])?;
     kafka.create_topic("narrow", 1, &[("max.message.bytes", "80")])?;
     let host = format!("--env=KAFKA_HOST={}", kafka.address(Listener::Plaintext));
     let arguments = ["--topic=narrow", "--count=20", "--interval=10ms"];
@@ -106,10 +95,9 @@ fn trust(authority: &Path) -> [String; 2] {
 
 #[test]
 fn a_wrong_password_is_told_and_nothing_arrives() -> Result<()> {
-    let Some(reporter) = reporter()? else {
+    let Some((kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
-    let kafka = Kafka::start(&[])?;
     let [volume, location] = trust(&kafka.authority());
     let (user, password) = USER;
     let directory = tempfile::tempdir()?;
@@ -134,16 +122,16 @@ fn a_wrong_password_is_told_and_nothing_arrives() -> Result<()> {
 
 #[test]
 fn a_brokers_certificate_that_has_expired_is_told_and_nothing_arrives() -> Result<()> {
-    let Some(reporter) = reporter()? else {
+    if !met(&[OPENSSL])? {
         return Ok(());
-    };
+    }
     let expired = tempfile::tempdir()?;
     let at = |name: &str| expired.path().join(name);
     certificates(expired.path(), -1)?;
-    let pair = [fs::read(at("server.key"))?, fs::read(at("server.crt"))?].concat();
-    fs::write(at("server.pem"), pair)?;
     let keystore = at("server.pem").display().to_string();
-    let kafka = Kafka::start(&[("ssl.keystore.location", &keystore)])?;
+    let Some((kafka, reporter)) = scene(&[("ssl.keystore.location", &keystore)])? else {
+        return Ok(());
+    };
     let [volume, location] = trust(&at("ca.crt"));
     let options = [&volume, &location, "--env=KAFKA_SECURITY_PROTOCOL=SSL"];
     let words = "certificate verify failed";
@@ -152,10 +140,9 @@ fn a_brokers_certificate_that_has_expired_is_told_and_nothing_arrives() -> Resul
 
 #[test]
 fn a_brokers_certificate_of_a_foreign_authority_is_told_and_nothing_arrives() -> Result<()> {
-    let Some(reporter) = reporter()? else {
+    let Some((kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
-    let kafka = Kafka::start(&[])?;
     let foreign = tempfile::tempdir()?;
     certificates(foreign.path(), 2)?;
     let [volume, location] = trust(&foreign.path().join("ca.crt"));
