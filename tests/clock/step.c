@@ -14,13 +14,15 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 
 enum { NANOSECONDS = 1000000000 };
 
 static volatile int64_t *step;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
-static int (*real_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+static int (*real_cnd_timedwait)(void *, void *, const struct timespec *);
+static int (*real_pthread_cond_timedwait)(void *, void *, const struct timespec *);
 
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("CLOCK_STEP");
@@ -30,7 +32,8 @@ __attribute__((constructor)) static void begin(void) {
         abort();
     step = map;
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
-    real_timedwait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+    real_cnd_timedwait = dlsym(RTLD_NEXT, "cnd_timedwait");
+    real_pthread_cond_timedwait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
@@ -61,22 +64,31 @@ time_t time(time_t *where) {
 }
 
 // Waits in short pieces, and looks at the clock after each.
-int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
-                           const struct timespec *restrict end) {
+static int wait(int (*real)(void *, void *, const struct timespec *), void *condition, void *mutex,
+                const struct timespec *end, int timed_out) {
     for (;;) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
         int64_t left = (end->tv_sec - now.tv_sec) * (int64_t)NANOSECONDS + end->tv_nsec - now.tv_nsec;
         if (left <= 0)
-            return ETIMEDOUT;
+            return timed_out;
         if (left > NANOSECONDS / 50)
             left = NANOSECONDS / 50;
         struct timespec piece;
         real_clock_gettime(CLOCK_REALTIME, &piece);
         piece.tv_sec += (piece.tv_nsec + left) / NANOSECONDS;
         piece.tv_nsec = (piece.tv_nsec + left) % NANOSECONDS;
-        int result = real_timedwait(condition, mutex, &piece);
-        if (result != ETIMEDOUT)
+        int result = real(condition, mutex, &piece);
+        if (result != timed_out)
             return result;
     }
+}
+
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict end) {
+    return wait(real_cnd_timedwait, condition, mutex, end, thrd_timedout);
+}
+
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict end) {
+    return wait(real_pthread_cond_timedwait, condition, mutex, end, ETIMEDOUT);
 }
