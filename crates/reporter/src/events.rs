@@ -3,37 +3,38 @@
 //! librdkafka repeats a connection error at every attempt, for hours if need be. Here each is
 //! logged once an outage, so that the log stays readable and its last lines still say why.
 
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
-use tokio::sync::watch;
+use rdkafka::statistics::Statistics;
 use tracing::{debug, error, info, warn};
 
-/// How many messages have met their fate so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    pub delivered: u64,
-    /// Given up by librdkafka, or refused by the broker.
-    pub failed: u64,
-}
+use crate::ledger::{Ledger, Loss, Taken};
 
-impl Tally {
-    pub fn settled(self) -> u64 {
-        self.delivered + self.failed
-    }
-}
+/// The target under which what librdkafka says itself is logged.
+pub const LIBRDKAFKA: &str = "librdkafka";
 
-/// Logs what librdkafka tells, and counts deliveries.
+/// Logs what librdkafka tells, and keeps what others ask for.
+#[derive(Debug)]
 pub struct Events {
-    tally: watch::Sender<Tally>,
+    pub ledger: Arc<Ledger>,
+    /// Whether each delivery is logged, or that would be too many.
+    log_deliveries: bool,
+    /// Whether the last that was heard of Kafka was good.
+    ready: AtomicBool,
+    /// Whether nobody cares any more.
+    closed: AtomicBool,
     outage: Mutex<Outage>,
+    statistics: Mutex<Option<Statistics>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Outage {
     /// The errors logged since it began, as (code, broker).
     logged: Vec<(RDKafkaErrorCode, String)>,
@@ -41,17 +42,69 @@ struct Outage {
 }
 
 impl Events {
-    /// Also gives the receiver that follows the count.
-    pub fn new() -> (Self, watch::Receiver<Tally>) {
-        let (tally, following) = watch::channel(Tally::default());
-        let outage = Mutex::default();
-        (Self { tally, outage }, following)
+    pub fn new(ledger: Arc<Ledger>, log_deliveries: bool) -> Self {
+        Self {
+            ledger,
+            log_deliveries,
+            ready: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            outage: Mutex::default(),
+            statistics: Mutex::default(),
+        }
     }
 
-    fn with_outage<T>(&self, act: impl FnOnce(&mut Outage) -> T) -> T {
-        // The state is whole between any two statements: a panic elsewhere does not spoil it.
-        act(&mut self.outage.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Whether the last message was delivered, and a broker was there since.
+    pub fn ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
     }
+
+    /// From now on nothing is logged: the end was told.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub fn open(&self) -> bool {
+        !self.closed.load(Ordering::Relaxed)
+    }
+
+    /// The last statistics of librdkafka, if there were any.
+    pub fn statistics(&self) -> MutexGuard<'_, Option<Statistics>> {
+        lock(&self.statistics)
+    }
+
+    /// A message was not delivered, and never will be.
+    pub fn lose(&self, error: &KafkaError, message: &dyn Display) {
+        let code = error
+            .rdkafka_error_code()
+            .unwrap_or(RDKafkaErrorCode::Unknown);
+        self.ledger.lose(match code {
+            // Thrown away at the end: the last line tells how many.
+            RDKafkaErrorCode::PurgeQueue => return self.ledger.lose(Loss::Certain),
+            RDKafkaErrorCode::PurgeInflight => return self.ledger.lose(Loss::Unconfirmed),
+            // It waited too long, perhaps for the broker's word.
+            RDKafkaErrorCode::MessageTimedOut => Loss::Unconfirmed,
+            _ => Loss::Certain,
+        });
+        self.ready.store(false, Ordering::Relaxed);
+        if self.log_deliveries || lock(&self.outage).notice(code, "") {
+            error!("not delivered to {message}: {error}");
+        } else {
+            debug!("not delivered to {message}: {error}");
+        }
+    }
+
+    /// A message was delivered: whatever was wrong is over.
+    fn recover(&self) {
+        // Nearly always it is so already, and then there is nothing to lock.
+        if !self.ready.swap(true, Ordering::Relaxed) && lock(&self.outage).end() {
+            info!("a broker is back");
+        }
+    }
+}
+
+/// The state is whole between any two statements: a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Outage {
@@ -84,7 +137,10 @@ impl ClientContext for Events {
         let code = error
             .rdkafka_error_code()
             .unwrap_or(RDKafkaErrorCode::Unknown);
-        if !self.with_outage(|outage| outage.notice(code, reason)) {
+        if code == RDKafkaErrorCode::AllBrokersDown {
+            self.ready.store(false, Ordering::Relaxed);
+        }
+        if !lock(&self.outage).notice(code, reason) || !self.open() {
             debug!("librdkafka again: {reason}");
         } else if code == RDKafkaErrorCode::AllBrokersDown {
             error!("no broker can be reached; messages are kept until one is back ({reason})");
@@ -93,40 +149,39 @@ impl ClientContext for Events {
         }
     }
 
+    fn stats(&self, statistics: Statistics) {
+        *self.statistics() = Some(statistics);
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             // The same failure comes as an error too, and is logged there.
-            _ if facility == "FAIL" => debug!("librdkafka: {message}"),
+            _ if facility == "FAIL" => debug!(target: LIBRDKAFKA, "librdkafka: {message}"),
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error => error!("librdkafka: {message}"),
-            RDKafkaLogLevel::Warning => warn!("librdkafka: {message}"),
-            _ => debug!("librdkafka: {message}"),
+            | RDKafkaLogLevel::Error => error!(target: LIBRDKAFKA, "librdkafka: {message}"),
+            RDKafkaLogLevel::Warning => warn!(target: LIBRDKAFKA, "librdkafka: {message}"),
+            _ => debug!(target: LIBRDKAFKA, "librdkafka: {message}"),
         }
     }
 }
 
 impl ProducerContext for Events {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = Taken;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, taken: Taken) {
         match result {
             Ok(message) => {
-                if self.with_outage(Outage::end) {
-                    info!("a broker is back");
+                self.recover();
+                if self.log_deliveries {
+                    info!("delivered to {}", Shown(message));
+                } else {
+                    debug!("delivered to {}", Shown(message));
                 }
-                info!("delivered to {}", Shown(message));
-                self.tally.send_modify(|tally| tally.delivered += 1);
+                self.ledger.deliver(taken);
             }
-            Err((error, message)) => {
-                match error.rdkafka_error_code() {
-                    // Thrown away at the end: the last line tells how many.
-                    Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight) => {}
-                    _ => error!("not delivered to {}: {error}", Shown(message)),
-                }
-                self.tally.send_modify(|tally| tally.failed += 1);
-            }
+            Err((error, message)) => self.lose(error, &Shown(message)),
         }
     }
 }
@@ -134,7 +189,7 @@ impl ProducerContext for Events {
 /// A message as the log and the embedded broker's reader show it: `topic [partition] @ offset: text`.
 pub struct Shown<'a, M>(pub &'a M);
 
-impl<M: Message> std::fmt::Display for Shown<'_, M> {
+impl<M: Message> Display for Shown<'_, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(message) = self;
         let text = String::from_utf8_lossy(message.payload().unwrap_or_default());

@@ -1,106 +1,196 @@
 //! The way into Kafka: nothing handed over is lost without being counted.
 
+use std::mem::forget;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use anyhow::{Context, Result, bail};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{BaseRecord, ThreadedProducer};
-use tokio::sync::watch;
-use tracing::{info, warn};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+use tokio::time::sleep;
+use tracing::{Level, enabled, info, warn};
 
-use crate::events::{Events, Tally};
+use crate::events::{Events, LIBRDKAFKA};
+use crate::ledger::{Ledger, Loss};
 use crate::message::Message;
-
-/// Messages that wait for a broker at most: 14 hours of them at one each 5 s, a few megabytes.
-const QUEUE_LIMIT: u32 = 10_000;
+use crate::properties::Properties;
 
 /// Sends messages to one topic, in order.
 pub struct Producer {
-    client: ThreadedProducer<Events>,
+    client: Arc<BaseProducer<Events>>,
+    ledger: Arc<Ledger>,
     topic: String,
-    tally: watch::Receiver<Tally>,
-    /// Messages taken by `send`, queued or not.
-    taken: u64,
-    /// That the queue is full was logged, and it has not halved since.
+    /// Messages that wait for a broker at most.
+    capacity: u64,
+    /// That the queue is full was logged, and no broker is back since.
     told_full: bool,
 }
 
 impl Producer {
-    /// Connects in the background: brokers that cannot be reached are no error here.
-    ///
-    /// `bootstrap` is a list of `host:port` with commas between.
-    pub fn new(bootstrap: &str, topic: &str) -> Result<Self> {
-        let (events, tally) = Events::new();
-        let client = ClientConfig::new()
-            .set("bootstrap.servers", bootstrap)
-            .set("client.id", "reporter")
-            // A retry neither doubles a message nor overtakes another.
-            .set("enable.idempotence", "true")
-            // What bounds waiting is the queue, not the age of a message: it tells its own time.
-            .set("message.timeout.ms", "0")
-            .set("queue.buffering.max.messages", QUEUE_LIMIT.to_string())
-            // When a broker is back, notice within seconds.
-            .set("reconnect.backoff.max.ms", "2000")
-            .set_log_level(RDKafkaLogLevel::Warning)
+    /// Connects in the background: brokers that cannot be reached are no error here, but what the
+    /// properties ask for and cannot be is.
+    pub fn new(properties: &Properties, topic: &str, log_deliveries: bool) -> Result<Self> {
+        let ledger = Arc::new(Ledger::new());
+        let events = Events::new(ledger.clone(), log_deliveries);
+        let client: BaseProducer<Events> = properties
+            .to_client_config()
+            .set_log_level(log_level())
             .create_with_context(events)
             .context("cannot start the Kafka producer")?;
-        Ok(Self {
-            client,
+        let producer = Self {
+            client: Arc::new(client),
+            ledger,
             topic: topic.to_owned(),
-            tally,
-            taken: 0,
+            capacity: properties.queue_capacity(),
             told_full: false,
-        })
+        };
+        producer.listen().context("cannot start a thread")?;
+        producer.hurry().context("cannot start a thread")?;
+        Ok(producer)
     }
 
-    /// Queues a message; waits while the queue is full.
+    /// Has a thread take librdkafka's events until the producer is closed.
+    fn listen(&self) -> Result<()> {
+        let client = self.client.clone();
+        thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(move || {
+                while client.client().context().open() {
+                    // As it polls to a deadline it spins for the last millisecond: not too often.
+                    client.poll(Duration::from_secs(1));
+                }
+            })?;
+        Ok(())
+    }
+
+    /// Asks for the topic at once, and so opens the way for the first message.
     ///
-    /// A message whose wait is cut off is not sent, and counts as undelivered.
-    pub async fn send(&mut self, message: &Message) -> Result<()> {
-        self.taken += 1;
-        let waiting = self.taken - self.tally.borrow().settled();
-        self.told_full &= waiting > u64::from(QUEUE_LIMIT / 2);
+    /// An idempotent producer needs an id first, and asks for it when it hears of brokers, or else
+    /// after half a second. What it hears first is of the broker that it has just left for the same
+    /// one under its right name; from the second answer on there is a connection to ask on.
+    fn hurry(&self) -> Result<()> {
+        let (client, topic) = (self.client.clone(), self.topic.clone());
+        thread::Builder::new()
+            .name("metadata".to_owned())
+            .spawn(move || {
+                for _ in 0..2 {
+                    if client.client().context().open() {
+                        // Whether it is there is told by the messages' own deliveries.
+                        let _ = client
+                            .client()
+                            .fetch_metadata(Some(&topic), Duration::from_secs(5));
+                    }
+                }
+            })?;
+        Ok(())
+    }
+
+    /// What librdkafka tells of this producer.
+    pub fn events(&self) -> &Arc<Events> {
+        self.client.client().context()
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Messages that may wait for a broker at most.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Queues a message; waits while the queue is full. It is an error when the producer will never
+    /// deliver a message again; one that is refused is counted as lost.
+    ///
+    /// A message whose wait is cut off is not sent, and counts as lost.
+    pub async fn send(&mut self, message: &Message<'_>) -> Result<()> {
+        let taken = self.ledger.take();
+        let unsent = Unsent(&self.ledger);
         loop {
-            // Before the attempt, so that no delivery between it and the wait is missed.
-            self.tally.mark_unchanged();
-            let record = BaseRecord::<(), str>::to(&self.topic)
-                .payload(&message.text)
+            if self.ledger.waiting() > self.capacity {
+                // Not for the first place that is free: many are filled at once then.
+                let half_free = self.ledger.taken() - self.capacity / 2;
+                let a_while = Some(Duration::from_millis(100));
+                self.ledger.settled_at_least(half_free, a_while).await;
+                let down = !self.events().ready();
+                if down && !self.told_full {
+                    let waiting = self.ledger.waiting() - 1;
+                    warn!("{waiting} messages wait for a broker and no more fit; waiting for room");
+                }
+                self.told_full = down;
+                continue;
+            }
+            let record = BaseRecord::<(), str, _>::with_opaque_to(&self.topic, taken)
+                .payload(message.text)
                 .timestamp(message.timestamp);
             let Err((error, _)) = self.client.send(record) else {
+                forget(unsent);
                 return Ok(());
             };
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(error).with_context(|| format!("cannot send `{}`", message.text));
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
+                // The broker's word on a message frees its place only a moment later.
+                sleep(Duration::from_millis(1)).await;
+                continue;
             }
-            if !self.told_full {
-                warn!("{QUEUE_LIMIT} messages wait for a broker and no more fit; waiting for room");
-                self.told_full = true;
+            if let Some((_, reason)) = self.client.client().fatal_error() {
+                bail!("librdkafka cannot go on: {reason}");
             }
-            // The broker's word on a message frees its room only a moment later: look again soon.
-            let _ = tokio::time::timeout(Duration::from_millis(100), self.tally.changed()).await;
+            forget(unsent);
+            self.events()
+                .lose(&error, &format_args!("{}: {}", self.topic, message.text));
+            return Ok(());
         }
     }
 
-    /// Waits until each message is delivered or has failed.
-    pub async fn settled(&mut self) {
-        let taken = self.taken;
-        // The sender lives in the client: it cannot be gone.
-        let _ = self.tally.wait_for(|tally| tally.settled() >= taken).await;
-    }
-
-    pub fn delivered(&self) -> u64 {
-        self.tally.borrow().delivered
+    /// Waits until each message is delivered or lost.
+    pub async fn settled(&self) {
+        self.ledger
+            .settled_at_least(self.ledger.taken(), None)
+            .await;
     }
 
     /// Gives up what is not delivered by now; an error says how many messages that were.
-    pub fn close(self) -> Result<()> {
-        let (taken, delivered) = (self.taken, self.delivered());
-        if delivered < taken {
-            let lost = taken - delivered;
-            anyhow::bail!("{lost} of {taken} messages could not be delivered");
+    pub async fn close(self) -> Result<()> {
+        self.client.purge(PurgeConfig::default().queue().inflight());
+        // For librdkafka to tell what it threw away.
+        let taken = self.ledger.taken();
+        self.ledger
+            .settled_at_least(taken, Some(Duration::from_secs(2)))
+            .await;
+        self.events().close();
+
+        let lost = taken - self.ledger.delivered();
+        let unconfirmed = self.ledger.unconfirmed();
+        match (lost, unconfirmed) {
+            (0, _) => {
+                info!("all {taken} messages were delivered");
+                Ok(())
+            }
+            (_, 0) => bail!("{lost} of {taken} messages could not be delivered"),
+            _ => bail!(
+                "{lost} of {taken} messages could not be delivered, though {unconfirmed} of them \
+                 were sent and may have arrived"
+            ),
         }
-        info!("all {taken} messages were delivered");
-        Ok(())
+    }
+}
+
+/// A message that librdkafka has not taken: it counts as lost when this is dropped.
+struct Unsent<'a>(&'a Ledger);
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        self.0.lose(Loss::Certain);
+    }
+}
+
+/// librdkafka tells as much as somebody wants to know.
+fn log_level() -> RDKafkaLogLevel {
+    if enabled!(target: LIBRDKAFKA, Level::DEBUG) {
+        RDKafkaLogLevel::Debug
+    } else {
+        RDKafkaLogLevel::Warning
     }
 }

@@ -41,6 +41,7 @@ pub fn reporter(arguments: &[&str], variables: &[(&str, &str)]) -> Running {
     ] {
         command.env_remove(name);
     }
+    command.env("REPORT_LOG_FORMAT", "text");
     let mut child = command
         .args(arguments)
         .envs(variables.iter().copied())
@@ -85,11 +86,16 @@ impl Running {
 
     /// Skips lines of standard error up to one that contains `text`.
     pub fn wait_for_log(&mut self, text: &str) {
+        self.log_line(text);
+    }
+
+    /// The next line of standard error that contains `text`.
+    pub fn log_line(&mut self, text: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.stderr.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return,
+                Ok(line) if line.contains(text) => return line,
                 Ok(_) => {}
                 Err(_) => panic!("no line of the log contained `{text}`"),
             }

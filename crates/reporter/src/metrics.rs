@@ -1,0 +1,192 @@
+//! The reporter's figures, as Prometheus reads them (OpenMetrics 1.0).
+
+use std::fmt::Error;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use rdkafka::statistics::{Broker, Statistics};
+
+use crate::events::Events;
+
+/// What is told of a running producer.
+pub struct Metrics {
+    events: Arc<Events>,
+    registry: Registry,
+}
+
+impl Metrics {
+    /// `capacity` is the number of messages that may wait.
+    pub fn new(events: Arc<Events>, capacity: u64) -> Self {
+        let mut registry = Registry::with_prefix("reporter");
+        let figures = Figures {
+            events: events.clone(),
+            capacity,
+        };
+        registry.register_collector(Box::new(figures));
+        Self { events, registry }
+    }
+
+    /// Whether messages are being delivered.
+    pub fn ready(&self) -> bool {
+        self.events.ready()
+    }
+
+    /// All figures of this moment.
+    pub fn encode(&self) -> Result<String, Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+#[derive(Debug)]
+struct Figures {
+    events: Arc<Events>,
+    capacity: u64,
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), Error> {
+        let ledger = &self.events.ledger;
+        // The settled first: none is told to be delivered that is not told to be produced.
+        let (delivered, failed) = (ledger.delivered(), ledger.lost());
+        for (name, help, count) in [
+            (
+                "messages_produced",
+                "Messages taken to be sent",
+                ledger.taken(),
+            ),
+            (
+                "messages_delivered",
+                "Messages that a broker confirmed",
+                delivered,
+            ),
+            (
+                "messages_failed",
+                "Messages lost, or of an unknown fate",
+                failed,
+            ),
+        ] {
+            let counter = ConstCounter::new(count);
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        for (name, help, count) in [
+            (
+                "queue_messages",
+                "Messages that wait for a broker",
+                ledger.waiting(),
+            ),
+            (
+                "queue_capacity",
+                "Messages that may wait for a broker",
+                self.capacity,
+            ),
+            (
+                "ready",
+                "Whether messages are being delivered",
+                self.events.ready().into(),
+            ),
+        ] {
+            gauge(&mut encoder, name, help, count)?;
+        }
+        let latency = encoder.encode_descriptor(
+            "delivery_latency",
+            "From when a message was taken to when a broker had confirmed it",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        ledger.latency.encode(latency)?;
+        match &*self.events.statistics() {
+            Some(statistics) => encode_brokers(&mut encoder, statistics),
+            None => Ok(()),
+        }
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: u64) -> Result<(), Error> {
+    // As a fraction, since a limit that is none goes beyond the signed integers.
+    let gauge = ConstGauge::new(value as f64);
+    gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+}
+
+/// The brokers of the cluster; or until one has told of them, those to ask.
+fn brokers(statistics: &Statistics) -> Vec<&Broker> {
+    let known = statistics.brokers.values().any(|broker| broker.nodeid >= 0);
+    let mut brokers: Vec<&Broker> = statistics
+        .brokers
+        .values()
+        .filter(|broker| match known {
+            true => broker.nodeid >= 0,
+            false => broker.source == "configured",
+        })
+        .collect();
+    brokers.sort_by(|a, b| a.name.cmp(&b.name));
+    brokers
+}
+
+/// From librdkafka's statistics (its STATISTICS.md).
+fn encode_brokers(encoder: &mut DescriptorEncoder, statistics: &Statistics) -> Result<(), Error> {
+    let brokers = brokers(statistics);
+    let mut up = encoder.encode_descriptor(
+        "broker_up",
+        "Whether there is a connection to the broker",
+        None,
+        MetricType::Gauge,
+    )?;
+    for broker in &brokers {
+        let is_up = ConstGauge::new(i64::from(broker.state == "UP"));
+        is_up.encode(up.encode_family(&[("broker", &*broker.name)])?)?;
+    }
+
+    let mut rtt = encoder.encode_descriptor(
+        "broker_rtt",
+        "Time that the broker took to answer requests lately",
+        Some(&Unit::Seconds),
+        MetricType::Gauge,
+    )?;
+    for broker in &brokers {
+        let Some(window) = broker.rtt.as_ref().filter(|window| window.cnt > 0) else {
+            continue;
+        };
+        for (quantile, micros) in [("0.5", window.p50), ("0.99", window.p99)] {
+            let seconds = ConstGauge::new(micros as f64 / 1e6);
+            let labels = [("broker", &*broker.name), ("quantile", quantile)];
+            seconds.encode(rtt.encode_family(&labels)?)?;
+        }
+    }
+
+    type Count = fn(&Broker) -> u64;
+    let counts: [(_, _, Count); 4] = [
+        ("broker_connects", "Connections attempted", |broker| {
+            count(broker.connects)
+        }),
+        ("broker_disconnects", "Connections lost", |broker| {
+            count(broker.disconnects)
+        }),
+        ("broker_retries", "Requests sent again", |broker| {
+            broker.txretries
+        }),
+        (
+            "broker_timeouts",
+            "Requests without an answer in time",
+            |broker| broker.req_timeouts,
+        ),
+    ];
+    for (name, help, of) in counts {
+        let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for broker in &brokers {
+            let labels = [("broker", &*broker.name)];
+            ConstCounter::new(of(broker)).encode(counter.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn count(count: Option<i64>) -> u64 {
+    count.and_then(|count| count.try_into().ok()).unwrap_or(0)
+}

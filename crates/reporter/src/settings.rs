@@ -1,0 +1,102 @@
+//! The settings that hold, and who set them: what one asks first when a program does not do what its
+//! configuration seems to say.
+
+use std::fmt::Write;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+use crate::format::Format;
+use crate::properties::{Known, Properties, is_secret};
+
+/// One setting as it is shown.
+pub struct Shown {
+    name: String,
+    value: String,
+    origin: String,
+}
+
+/// The options that have a value, under the names of their variables, but for the host: that is a
+/// property.
+pub fn of_options(command: &Command, matches: &ArgMatches) -> Vec<Shown> {
+    let options = command.get_arguments().filter_map(|option| {
+        let id = option.get_id().as_str();
+        let name = option.get_env()?.to_str()?.to_owned();
+        let value = matches.get_raw(id)?.next()?.to_string_lossy().into_owned();
+        let origin = match matches.value_source(id)? {
+            ValueSource::CommandLine => format!("--{}", option.get_long()?),
+            ValueSource::EnvVariable => name.clone(),
+            _ => "default".to_owned(),
+        };
+        Some(Shown {
+            name,
+            value,
+            origin,
+        })
+    });
+    options
+        .filter(|option| option.name != "KAFKA_HOST")
+        .collect()
+}
+
+/// All properties: those that were set, and then librdkafka's defaults.
+fn of_properties(properties: &Properties, known: &Known) -> Vec<Shown> {
+    let masked = |name: &str, value: &str| match is_secret(name) && !value.is_empty() {
+        true => "***".to_owned(),
+        false => value.to_owned(),
+    };
+    let set = properties.iter().map(|(name, setting)| Shown {
+        name: name.to_owned(),
+        value: masked(name, &setting.value),
+        origin: setting.origin.clone(),
+    });
+    let unset = known
+        .defaults()
+        .filter(|(name, _)| properties.get(name).is_none())
+        .map(|(name, value)| Shown {
+            name: name.to_owned(),
+            value: masked(name, value),
+            origin: "librdkafka's default".to_owned(),
+        });
+    set.chain(unset).collect()
+}
+
+/// The settings that hold. As text they are lines `name=value`, with who set it as a comment.
+pub fn show(format: Format, own: Vec<Shown>, properties: &Properties, known: &Known) -> String {
+    let properties = of_properties(properties, known);
+    match format {
+        Format::Text => own.iter().chain(&properties).map(line).collect(),
+        Format::Json => {
+            let all = json!({ "options": object(own), "properties": object(properties) });
+            format!("{all:#}\n")
+        }
+    }
+}
+
+fn line(
+    Shown {
+        name,
+        value,
+        origin,
+    }: &Shown,
+) -> String {
+    let mut line = format!("{name}={value}");
+    // A String takes whatever is written.
+    let _ = writeln!(
+        line,
+        "{:1$}  # {origin}",
+        "",
+        48usize.saturating_sub(line.len())
+    );
+    line
+}
+
+fn object(settings: Vec<Shown>) -> Map<String, Value> {
+    let member = |Shown {
+                      name,
+                      value,
+                      origin,
+                  }| (name, json!({ "value": value, "origin": origin }));
+    settings.into_iter().map(member).collect()
+}

@@ -1,0 +1,179 @@
+//! What people and machines see of a reporter that runs: its log, its settings, its figures.
+
+// Outside of test functions clippy sees no test; the figures are counts.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
+
+mod running;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+use running::{Running, reporter};
+use serde_json::Value;
+
+/// A reporter that logs as JSON, and the port it answers on.
+fn watched(arguments: &[&str], host: &str) -> (Running, u16) {
+    let arguments = [&["--http-port=0", "--log-format=json"], arguments].concat();
+    let mut running = reporter(&arguments, &[("KAFKA_HOST", host)]);
+    let line = running.log_line("metrics and probes are on port");
+    let event: Value = serde_json::from_str(&line).unwrap();
+    let port = event["port"].as_u64().unwrap();
+    (running, port.try_into().unwrap())
+}
+
+/// Status line, headers and body.
+fn get(port: u16, path: &str) -> String {
+    ask(
+        port,
+        &format!("GET {path} HTTP/1.1\r\nHost: reporter\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+fn ask(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn figure(metrics: &str, name: &str) -> f64 {
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with(&format!("{name} ")));
+    let line = line.unwrap_or_else(|| panic!("no {name} in {metrics}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn it_is_ready_when_messages_are_delivered_and_says_how_many() {
+    let (mut running, port) = watched(
+        &["--embedded-broker", "-X", "statistics.interval.ms=50"],
+        "",
+    );
+    running.wait_for_log("delivered to info");
+    assert!(get(port, "/livez").starts_with("HTTP/1.1 200 "));
+    assert!(get(port, "/readyz").starts_with("HTTP/1.1 200 "));
+    let mut metrics = get(port, "/metrics");
+    while !metrics.contains("reporter_broker_up{") {
+        metrics = get(port, "/metrics");
+    }
+    assert!(metrics.contains("application/openmetrics-text; version=1.0.0"));
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    assert_eq!(figure(&metrics, "reporter_messages_produced_total"), 1.0);
+    assert_eq!(figure(&metrics, "reporter_messages_delivered_total"), 1.0);
+    assert_eq!(figure(&metrics, "reporter_messages_failed_total"), 0.0);
+    assert_eq!(figure(&metrics, "reporter_queue_messages"), 0.0);
+    assert_eq!(figure(&metrics, "reporter_queue_capacity"), 10000.0);
+    assert_eq!(
+        figure(&metrics, "reporter_delivery_latency_seconds_count"),
+        1.0
+    );
+}
+
+#[test]
+fn without_a_broker_it_lives_and_is_not_ready() {
+    // The port of a program that is gone.
+    let (mut running, port) = watched(&["--flush-timeout=0"], "127.0.0.1:1");
+    running.wait_for_log("no broker can be reached");
+    assert!(get(port, "/livez").starts_with("HTTP/1.1 200 "));
+    assert!(get(port, "/readyz").starts_with("HTTP/1.1 503 "));
+    assert_eq!(
+        figure(&get(port, "/metrics"), "reporter_queue_messages"),
+        1.0
+    );
+}
+
+#[test]
+fn other_paths_and_methods_are_refused() {
+    let (_running, port) = watched(&["--embedded-broker"], "");
+    assert!(get(port, "/").starts_with("HTTP/1.1 404 "));
+    let answer = ask(
+        port,
+        "POST /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+}
+
+#[test]
+fn a_port_in_use_is_a_bad_configuration() {
+    let taken = std::net::TcpListener::bind("[::]:0").unwrap();
+    let port = format!("--http-port={}", taken.local_addr().unwrap().port());
+    let ended = reporter(&["--embedded-broker", &port], &[]).end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let line = ended.stderr.last().unwrap();
+    assert!(line.contains("cannot listen on REPORT_HTTP_PORT"), "{line}");
+}
+
+#[test]
+fn the_log_is_json_where_no_terminal_is() {
+    let variables = [("REPORT_LOG_FORMAT", "json")];
+    let ended = reporter(&["--embedded-broker", "--count=1"], &variables).end();
+    let last = ended.stderr.last().unwrap();
+    let event: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(event["level"], "INFO");
+    assert_eq!(event["message"], "all 1 messages were delivered");
+    chrono::DateTime::parse_from_rfc3339(event["timestamp"].as_str().unwrap()).unwrap();
+}
+
+#[test]
+fn rust_log_sets_what_is_logged() {
+    let ended = reporter(
+        &["--embedded-broker", "--count=1"],
+        &[("RUST_LOG", "error")],
+    )
+    .end();
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn json_messages_are_counted() {
+    let arguments = [
+        "--embedded-broker",
+        "--count=3",
+        "--interval=0",
+        "--format=json",
+    ];
+    let ended = reporter(&arguments, &[]).end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for (at, line) in ended.stdout.iter().enumerate() {
+        let (_, text) = line.split_once(": ").unwrap();
+        let message: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(message["sequence"], at + 1);
+    }
+}
+
+#[test]
+fn the_settings_are_shown_with_who_set_them_and_no_secret() {
+    let secret = std::env::temp_dir().join(format!("reporter-secret-{}", std::process::id()));
+    std::fs::write(&secret, "hunter2\n").unwrap();
+    let variables = [
+        ("KAFKA_HOST", "kafka"),
+        ("KAFKA_SASL_PASSWORD_FILE", secret.to_str().unwrap()),
+        ("KAFKA_SASL_MECHANISM", "PLAIN"),
+    ];
+    let text = reporter(&["--print-config", "--interval=1"], &variables).end();
+    let json = reporter(&["--print-config=json", "--interval=1"], &variables).end();
+    std::fs::remove_file(secret).unwrap();
+    assert_eq!((text.code, json.code), (Some(0), Some(0)), "{json:?}");
+
+    let text = text.stdout.join("\n");
+    assert!(!text.contains("hunter2"), "{text}");
+    for (start, origin) in [
+        ("REPORT_INTERVAL=1 ", "--interval"),
+        ("KAFKA_TOPIC=info ", "default"),
+        ("metadata.broker.list=kafka:9092 ", "KAFKA_HOST"),
+        ("sasl.mechanisms=PLAIN ", "KAFKA_SASL_MECHANISM"),
+        ("sasl.password=*** ", "KAFKA_SASL_PASSWORD_FILE"),
+        ("enable.idempotence=true ", "the reporter's default"),
+        ("request.required.acks=-1 ", "librdkafka's default"),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(start));
+        let line = line.unwrap_or_else(|| panic!("no {start} in {text}"));
+        assert!(line.ends_with(&format!("# {origin}")), "{line}");
+    }
+    let json: Value = serde_json::from_str(&json.stdout.concat()).unwrap();
+    let password = &json["properties"]["sasl.password"];
+    assert_eq!(password["value"], "***");
+    assert_eq!(json["options"]["REPORT_INTERVAL"]["origin"], "--interval");
+}
