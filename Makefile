@@ -41,7 +41,7 @@ test: demo
 	setup/kafka
 	checks=$$(nix eval --raw .#checks.x86_64-linux --apply \
 		'checks: toString (map (name: ".#checks.x86_64-linux.$${name}") (builtins.attrNames checks))') && \
-	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#formatter.x86_64-linux
+	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#kubectl .#formatter.x86_64-linux
 	nix flake check --print-build-logs
 	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -p slipway-registry -- --include-ignored
 	PATH="$(TOOLS)/usr/bin:$(TOOLS)/usr/sbin:$$PATH" SLIPWAY=$(abspath $(SLIPWAY)) \

@@ -6,6 +6,7 @@ in {
   image = slipway.allImages;
   image-aarch64 = reporters.aarch64.image;
   image-x86_64 = reporters.x86_64.image;
+  kubectl = slipway.debs.kubectl.amd64.kubectl;
   librdkafka-aarch64 = targets.aarch64.librdkafka;
   librdkafka-x86_64 = targets.x86_64.librdkafka;
   reporter-aarch64 = reporters.aarch64.program;

@@ -96,8 +96,10 @@ impl Podman {
 impl Drop for Podman {
     fn drop(&mut self) {
         // For a user the files are those of users of podman's making, which only podman can remove.
-        for arguments in [["rm", "--all", "--force"], ["rmi", "--all", "--force"]] {
-            let _ = self.command(&arguments).outcome();
+        for what in [&["pod", "rm"][..], &["rm"], &["rmi"]] {
+            let _ = self
+                .command(&[what, &["--all", "--force"]].concat())
+                .outcome();
         }
     }
 }

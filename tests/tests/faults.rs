@@ -4,81 +4,16 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use end_to_end::kafka::{Kafka, Listener, Record};
-use end_to_end::platform::Platform;
+use anyhow::{Context, Result};
+use end_to_end::kafka::{Kafka, Listener};
 use end_to_end::proxy::{Cut, Proxy};
-use end_to_end::reporter::{Ended, Reporter, Running};
-use end_to_end::requirement::{Requirement, met};
-use serde_json::Value;
-
-/// A broker, and the image of this machine's platform; None if this machine can't run them.
-fn scene() -> Result<Option<(Kafka, Reporter)>> {
-    if !met(&[Requirement::Kafka, Requirement::Podman])? {
-        return Ok(None);
-    }
-    let platform = Platform::named(std::env::consts::ARCH)?;
-    Ok(Some((Kafka::start(&[])?, Reporter::new(&platform)?)))
-}
-
-/// Starts to report numbered messages to the topic `info`.
-fn start<'a>(
-    reporter: &'a Reporter,
-    address: &str,
-    options: &[&str],
-    arguments: &[&str],
-) -> Result<Running<'a>> {
-    let host = format!("--env=KAFKA_HOST={address}");
-    reporter.start(
-        &[&[host.as_str()], options].concat(),
-        &[&["--format=json"], arguments].concat(),
-    )
-}
-
-/// Waits until at least so many messages have arrived.
-fn wait_for(kafka: &Kafka, count: u64) -> Result<()> {
-    for _ in 0..600 {
-        if kafka.end_offset("info")? >= count {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    bail!("{count} messages did not arrive")
-}
-
-/// The numbers of messages, in the order in which the broker has them.
-fn numbers(records: &[Record]) -> Result<Vec<u64>> {
-    records
-        .iter()
-        .map(|record| {
-            let message: Value = serde_json::from_str(&record.value)?;
-            let number = message["sequence"].as_u64();
-            number.with_context(|| format!("no sequence: {record:?}"))
-        })
-        .collect()
-}
-
-/// Each number from 1 on, once and in order.
-fn ensure_in_order(numbers: &[u64]) -> Result<()> {
-    for (expected, number) in (1..).zip(numbers) {
-        ensure!(*number == expected, "{number} where {expected} should be");
-    }
-    Ok(())
-}
-
-/// Everything was delivered: the reporter says so, and a consumer agrees.
-fn assert_delivered(kafka: &Kafka, ended: &Ended, count: usize) -> Result<()> {
-    assert_eq!(ended.code, 0, "{}", ended.log);
-    let numbers = numbers(&kafka.read("info")?)?;
-    ensure_in_order(&numbers)?;
-    assert_eq!(numbers.len(), count, "{}", ended.log);
-    Ok(())
-}
+use end_to_end::reporter::{Ended, Running};
+use end_to_end::sequence::{ensure_delivered, ensure_in_order, numbers, scene, start, wait_for};
 
 #[test]
 fn a_broker_that_is_killed_and_then_shut_down_under_load_loses_doubles_and_reorders_nothing()
 -> Result<()> {
-    let Some((mut kafka, reporter)) = scene()? else {
+    let Some((mut kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
     let running = start(
@@ -95,12 +30,12 @@ fn a_broker_that_is_killed_and_then_shut_down_under_load_loses_doubles_and_reord
     kafka.stop()?;
     assert!(running.is_running()?, "{}", running.log()?);
     kafka.start_again()?;
-    assert_delivered(&kafka, &running.wait()?, 100_000)
+    ensure_delivered(&kafka, &running.wait()?, 100_000)
 }
 
 #[test]
 fn a_broker_that_hangs_for_a_minute_loses_doubles_and_reorders_nothing() -> Result<()> {
-    let Some((kafka, reporter)) = scene()? else {
+    let Some((kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
     let address = kafka.address(Listener::Plaintext);
@@ -110,12 +45,12 @@ fn a_broker_that_hangs_for_a_minute_loses_doubles_and_reorders_nothing() -> Resu
     kafka.pause()?;
     thread::sleep(Duration::from_secs(60));
     kafka.resume()?;
-    assert_delivered(&kafka, &running.wait()?, 650)
+    ensure_delivered(&kafka, &running.wait()?, 650)
 }
 
 #[test]
 fn connections_that_are_cut_half_way_lose_double_and_reorder_nothing() -> Result<()> {
-    let Some((kafka, reporter)) = scene()? else {
+    let Some((kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
     let cuts = [
@@ -132,7 +67,7 @@ fn connections_that_are_cut_half_way_lose_double_and_reorder_nothing() -> Result
     )?;
     let arguments = ["--interval=1ms", "--count=2000"];
     let running = start(&reporter, kafka.proxy_address(), &[], &arguments)?;
-    assert_delivered(&kafka, &running.wait()?, 2000)?;
+    ensure_delivered(&kafka, &running.wait()?, 2000)?;
     assert_eq!(proxy.cuts(), cuts.len());
     Ok(())
 }
@@ -172,7 +107,7 @@ fn assert_no_loss_is_concealed(kafka: &Kafka, (lost, all): (u64, u64)) -> Result
 
 #[test]
 fn sigterm_while_the_broker_is_down_ends_it_with_every_loss_reported() -> Result<()> {
-    let Some((mut kafka, reporter)) = scene()? else {
+    let Some((mut kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
     let address = kafka.address(Listener::Plaintext);
@@ -187,7 +122,7 @@ fn sigterm_while_the_broker_is_down_ends_it_with_every_loss_reported() -> Result
 
 #[test]
 fn sigterm_while_the_broker_hangs_ends_it_with_every_loss_reported() -> Result<()> {
-    let Some((kafka, reporter)) = scene()? else {
+    let Some((kafka, reporter)) = scene(&[])? else {
         return Ok(());
     };
     let address = kafka.address(Listener::Plaintext);

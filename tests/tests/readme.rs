@@ -1,4 +1,4 @@
-//! What the README tells a reader to type works, in the order in which it is there.
+//! What a page tells a reader to type works, in the order in which it is there.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ const NOT_CALLED: [(&str, &str); 4] = [
     ("make", "it calls this test"),
 ];
 
-/// The registry that the README pushes to.
+/// The registry that pages push to.
 const REGISTRY: &str = "localhost:5000";
 
 /// The commands in a text: lines after `$ ` in blocks of `console`, and all lines in blocks of
@@ -63,16 +63,15 @@ fn is_called(command: &str) -> bool {
 }
 
 #[test]
-fn commands_are_found_in_console_and_shell_blocks() {
-    let text = "$ no\n```console\n$ a -b\noutput\n$ c \\\n    d\n```\n```sh\n# comment\ne\n```\n```nix\nf\n```\n";
+fn commands_are_found_in_console_and_shell_blocks_but_not_in_those_for_a_cluster() {
+    let text = "$ no\n```console\n$ a -b\noutput\n$ c \\\n    d\n```\n```sh\n# comment\ne\n```\n```nix\nf\n```\n```console cluster\n$ g\n```\n";
     assert_eq!(commands(text), ["a -b", "c d", "e"]);
 }
 
-#[test]
-fn every_command_in_the_readme_works() -> Result<()> {
-    let readme = fs::read_to_string(repository().join("README.md")).context("README.md")?;
-    let commands = commands(&readme);
-    ensure!(!commands.is_empty(), "README.md has no commands");
+fn try_commands_of(page: &str) -> Result<()> {
+    let text = fs::read_to_string(repository().join(page)).with_context(|| page.to_owned())?;
+    let commands = commands(&text);
+    ensure!(!commands.is_empty(), "{page} has no commands");
     let copy = Copy::new()?;
     // What `make` has made before.
     fs::create_dir_all(copy.file("target/driver"))?;
@@ -81,6 +80,11 @@ fn every_command_in_the_readme_works() -> Result<()> {
     let podman = Podman::new()?;
     // In the place of the reader's own.
     let registry = Registry::start(Guard::Open)?;
+    for overlay in ["plaintext", "scram"] {
+        let file = format!("deploy/overlays/{overlay}/kustomization.yaml");
+        copy.edit(&file, |text| text.replace(REGISTRY, registry.host()))?;
+    }
+    let kubectl = nix::nix_build(repository(), "kubectl")?.join("bin");
     let path = std::env::var("PATH").unwrap_or_default();
     let directory = program.parent().unwrap_or(Path::new("/"));
     for command in commands.iter().filter(|command| is_called(command)) {
@@ -90,11 +94,24 @@ fn every_command_in_the_readme_works() -> Result<()> {
             .arg(command.replace(REGISTRY, registry.host()))
             .current_dir(copy.path())
             .env("NIX_CONFIG", nix::config())
-            .env("PATH", format!("{}:{path}", directory.display()))
+            .env(
+                "PATH",
+                format!("{}:{}:{path}", directory.display(), kubectl.display()),
+            )
             .env_remove("CARGO_TARGET_DIR")
             .envs(podman.environment())
             .text()
-            .with_context(|| format!("README.md says: {command}"))?;
+            .with_context(|| format!("{page} says: {command}"))?;
     }
     Ok(())
+}
+
+#[test]
+fn every_command_in_the_readme_works() -> Result<()> {
+    try_commands_of("README.md")
+}
+
+#[test]
+fn every_command_for_kubernetes_that_needs_no_cluster_works() -> Result<()> {
+    try_commands_of("docs/kubernetes.md")
 }

@@ -1,0 +1,195 @@
+//! What deploy/ promises a cluster, read from what kustomize makes of it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use end_to_end::kustomize::{documents, render};
+use end_to_end::repository::repository;
+use end_to_end::schema;
+use serde_json::{Value, json};
+
+/// The directories that are applied.
+fn overlays() -> Result<Vec<PathBuf>> {
+    let overlays = fs::read_dir(repository().join("deploy/overlays"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(!overlays.is_empty(), "deploy/overlays is empty");
+    Ok(overlays)
+}
+
+fn manifests(overlay: &str) -> Result<Vec<Value>> {
+    documents(&render(
+        &repository().join("deploy/overlays").join(overlay),
+    )?)
+}
+
+fn of_kind<'a>(manifests: &'a [Value], kind: &str) -> Result<&'a Value> {
+    manifests
+        .iter()
+        .find(|manifest| manifest["kind"] == kind)
+        .with_context(|| format!("there is no {kind}"))
+}
+
+/// The pod that the Deployment makes.
+fn pod(manifests: &[Value]) -> Result<Value> {
+    Ok(of_kind(manifests, "Deployment")?["spec"]["template"].clone())
+}
+
+fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
+    let variables = container["env"].as_array()?;
+    variables
+        .iter()
+        .find(|variable| variable["name"] == name)?
+        .get("value")?
+        .as_str()
+}
+
+#[test]
+fn every_overlay_is_as_kubernetes_describes_its_kinds() -> Result<()> {
+    for overlay in overlays()? {
+        for manifest in documents(&render(&overlay)?)? {
+            schema::check(&manifest).with_context(|| overlay.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+// The profile `restricted` of Kubernetes' Pod Security Standards, and a root that is read-only.
+#[test]
+fn the_pod_has_no_rights_but_a_users() -> Result<()> {
+    for overlay in overlays()? {
+        let pod = pod(&documents(&render(&overlay)?)?)?["spec"].clone();
+        let security = &pod["securityContext"];
+        assert_eq!(security["runAsNonRoot"], true);
+        assert_eq!(security["runAsUser"], 65532);
+        assert_eq!(security["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        for host in ["hostNetwork", "hostPID", "hostIPC"] {
+            assert_eq!(pod[host], Value::Null, "{host}");
+        }
+        let containers = pod["containers"].as_array().context("no containers")?;
+        for container in containers {
+            assert_eq!(
+                container["securityContext"],
+                json!({
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": {"drop": ["ALL"]},
+                    "readOnlyRootFilesystem": true,
+                })
+            );
+        }
+        for volume in pod["volumes"].as_array().into_iter().flatten() {
+            assert!(volume.get("secret").is_some(), "{volume}");
+        }
+    }
+    Ok(())
+}
+
+// Otherwise a Service that is called kafka is taken for properties that librdkafka has not.
+#[test]
+fn no_variables_come_from_the_services_of_the_namespace() -> Result<()> {
+    let pod = pod(&manifests("plaintext")?)?;
+    assert_eq!(pod["spec"]["enableServiceLinks"], false);
+    Ok(())
+}
+
+#[test]
+fn the_kubelet_waits_longer_than_the_reporter_flushes() -> Result<()> {
+    let pod = pod(&manifests("plaintext")?)?;
+    let flush = variable(&pod["spec"]["containers"][0], "REPORT_FLUSH_TIMEOUT");
+    let flush: u64 = flush
+        .and_then(|value| value.strip_suffix('s')?.parse().ok())
+        .with_context(|| format!("REPORT_FLUSH_TIMEOUT is {flush:?}"))?;
+    let grace = pod["spec"]["terminationGracePeriodSeconds"].as_u64();
+    assert!(grace > Some(flush), "{grace:?} s, and {flush} s");
+    Ok(())
+}
+
+#[test]
+fn pods_are_spread_over_the_nodes_of_every_platform_by_one_image_reference() -> Result<()> {
+    let pod = pod(&manifests("plaintext")?)?["spec"].clone();
+    let containers = pod["containers"].as_array().map(Vec::len);
+    assert_eq!(containers, Some(1));
+    assert_eq!(pod["containers"][0]["image"], "localhost:5000/reporter:dev");
+    let spread: Vec<&Value> = pod["topologySpreadConstraints"]
+        .as_array()
+        .context("no topologySpreadConstraints")?
+        .iter()
+        .map(|constraint| &constraint["topologyKey"])
+        .collect();
+    assert_eq!(spread, ["kubernetes.io/arch", "kubernetes.io/hostname"]);
+    let mut platforms: Vec<String> = end_to_end::platform::Platform::all()?
+        .iter()
+        .map(|platform| platform.architecture().to_owned())
+        .collect();
+    platforms.sort();
+    let terms = &pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let architectures = terms["nodeSelectorTerms"][0]["matchExpressions"]
+        .as_array()
+        .and_then(|terms| {
+            terms
+                .iter()
+                .find(|term| term["key"] == "kubernetes.io/arch")
+        });
+    assert_eq!(
+        architectures.map(|term| &term["values"]),
+        Some(&json!(platforms))
+    );
+    Ok(())
+}
+
+#[test]
+fn every_selector_finds_the_pods() -> Result<()> {
+    let manifests = manifests("plaintext")?;
+    let labels = pod(&manifests)?["metadata"]["labels"].clone();
+    let deployment = of_kind(&manifests, "Deployment")?;
+    assert_eq!(deployment["spec"]["selector"]["matchLabels"], labels);
+    let budget = of_kind(&manifests, "PodDisruptionBudget")?;
+    assert_eq!(budget["spec"]["selector"]["matchLabels"], labels);
+    for constraint in deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        assert_eq!(constraint["labelSelector"]["matchLabels"], labels);
+    }
+    Ok(())
+}
+
+// A reporter reads its variables once, when it starts.
+#[test]
+fn a_change_of_the_configuration_makes_new_pods() -> Result<()> {
+    let name = |overlay: &str| -> Result<Value> {
+        let manifests = manifests(overlay)?;
+        let name = of_kind(&manifests, "ConfigMap")?["metadata"]["name"].clone();
+        let source = &pod(&manifests)?["spec"]["containers"][0]["envFrom"][0]["configMapRef"];
+        assert_eq!(source["name"], name);
+        Ok(name)
+    };
+    assert_ne!(name("plaintext")?, name("scram")?);
+    Ok(())
+}
+
+#[test]
+fn the_password_is_a_file_that_only_the_reporter_may_read() -> Result<()> {
+    let manifests = manifests("scram")?;
+    let configuration = &of_kind(&manifests, "ConfigMap")?["data"];
+    let pod = pod(&manifests)?["spec"].clone();
+    let mount = &pod["containers"][0]["volumeMounts"][0];
+    assert_eq!(mount["readOnly"], true);
+    let directory = mount["mountPath"].as_str().context("no mountPath")?;
+    for (name, file) in [
+        ("KAFKA_SASL_PASSWORD_FILE", "password"),
+        ("KAFKA_SSL_CA_LOCATION", "ca.crt"),
+    ] {
+        assert_eq!(configuration[name], format!("{directory}/{file}"), "{name}");
+    }
+    assert_eq!(pod["volumes"][0]["name"], mount["name"]);
+    assert_eq!(pod["volumes"][0]["secret"]["defaultMode"], 0o440);
+    assert_eq!(
+        pod["securityContext"]["fsGroup"],
+        pod["securityContext"]["runAsGroup"]
+    );
+    Ok(())
+}
