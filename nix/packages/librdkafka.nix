@@ -1,5 +1,6 @@
 # librdkafka from the source that the crate rdkafka-sys carries, so that bindings and library are
-# of the same version by construction. One change: its waits do not depend on the time of day.
+# of the same version by construction. Two changes, each told at the top of its patch: waits do not
+# depend on the time of day, and a cluster that had no broker for a moment is found again.
 {
   crate,
   libraries,
@@ -17,6 +18,7 @@
         buildInputs = [libraries.liblz4-dev libraries.libssl-dev libraries.libzstd-dev libraries.zlib1g-dev];
         preConfigure = ''
           cd librdkafka
+          patch -p1 <${./librdkafka/begin-again.patch}
           patch -p1 <${./librdkafka/monotonic-waits.patch}
           # asked for, but only the C library is built
           export CXX=$CC

@@ -160,7 +160,8 @@ impl Kafka {
         topics::create(&self.addresses.plaintext, name, partitions, settings)
     }
 
-    /// The offset after a topic's last message, in its first partition; 0 if there is no such topic.
+    /// The offset after a topic's last message, in its first partition; 0 if there is no such topic,
+    /// or nobody leads it.
     pub fn end_offset(&self, topic: &str) -> Result<u64> {
         record::end_offset(&self.addresses.plaintext, topic)
     }

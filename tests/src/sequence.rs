@@ -21,7 +21,7 @@ pub fn scene(properties: &[(&str, &str)]) -> Result<Option<(Kafka, Reporter)>> {
     Ok(Some((Kafka::start(properties)?, Reporter::new(&platform)?)))
 }
 
-/// Starts to report numbered messages.
+/// Starts to report numbered messages, with time at the end for a broker to come back.
 pub fn start<'a>(
     reporter: &'a Reporter,
     address: &str,
@@ -29,8 +29,9 @@ pub fn start<'a>(
     arguments: &[&str],
 ) -> Result<Running<'a>> {
     let host = format!("--env=KAFKA_HOST={address}");
+    let grace = "--env=REPORT_FLUSH_TIMEOUT=60s";
     reporter.start(
-        &[&[host.as_str()], options].concat(),
+        &[&[host.as_str(), grace], options].concat(),
         &[&["--format=json"], arguments].concat(),
     )
 }

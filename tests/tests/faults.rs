@@ -49,6 +49,22 @@ fn a_broker_that_hangs_for_a_minute_loses_doubles_and_reorders_nothing() -> Resu
 }
 
 #[test]
+fn a_cluster_that_has_no_broker_again_and_again_loses_doubles_and_reorders_nothing() -> Result<()> {
+    // For two seconds of four the controller takes the broker for dead, and its clients are told so.
+    let too_seldom = [
+        ("broker.heartbeat.interval.ms", "4000"),
+        ("broker.session.timeout.ms", "2000"),
+    ];
+    let Some((kafka, reporter)) = scene(&too_seldom)? else {
+        return Ok(());
+    };
+    let address = kafka.address(Listener::Plaintext);
+    let arguments = ["--interval=100ms", "--count=400"];
+    let running = start(&reporter, address, &[], &arguments)?;
+    ensure_delivered(&kafka, &running.wait()?, 400)
+}
+
+#[test]
 fn connections_that_are_cut_half_way_lose_double_and_reorder_nothing() -> Result<()> {
     let Some((kafka, reporter)) = scene(&[])? else {
         return Ok(());

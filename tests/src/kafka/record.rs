@@ -35,8 +35,9 @@ pub fn end_offset(address: &str, topic: &str) -> Result<u64> {
         .args(["-Q", "-b", address, "-t", &format!("{topic}:0:-1")])
         .outcome()?;
     let error = String::from_utf8_lossy(&query.stderr);
-    // "Unknown topic or partition" of the broker, or "Unknown partition" of librdkafka
-    if error.contains("Unknown") {
+    // "Unknown topic or partition" of the broker, "Unknown partition" of librdkafka, or of a broker that
+    // has just made the topic or come back "Not leader for partition"
+    if error.contains("Unknown") || error.contains("Not leader") {
         return Ok(0);
     }
     ensure!(query.status.success(), "kcat -Q: {error}");
