@@ -36,15 +36,6 @@ fn pod(manifests: &[Value]) -> Result<Value> {
     Ok(of_kind(manifests, "Deployment")?["spec"]["template"].clone())
 }
 
-fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
-    let variables = container["env"].as_array()?;
-    variables
-        .iter()
-        .find(|variable| variable["name"] == name)?
-        .get("value")?
-        .as_str()
-}
-
 #[test]
 fn every_overlay_is_as_kubernetes_describes_its_kinds() -> Result<()> {
     for overlay in overlays()? {
@@ -96,13 +87,31 @@ fn no_variables_come_from_the_services_of_the_namespace() -> Result<()> {
 
 #[test]
 fn the_kubelet_waits_longer_than_the_reporter_flushes() -> Result<()> {
-    let pod = pod(&manifests("plaintext")?)?;
-    let flush = variable(&pod["spec"]["containers"][0], "REPORT_FLUSH_TIMEOUT");
+    let manifests = manifests("plaintext")?;
+    let pod = pod(&manifests)?;
+    let flush = &of_kind(&manifests, "ConfigMap")?["data"]["REPORT_FLUSH_TIMEOUT"];
     let flush: u64 = flush
+        .as_str()
         .and_then(|value| value.strip_suffix('s')?.parse().ok())
         .with_context(|| format!("REPORT_FLUSH_TIMEOUT is {flush:?}"))?;
     let grace = pod["spec"]["terminationGracePeriodSeconds"].as_u64();
-    assert!(grace > Some(flush), "{grace:?} s, and {flush} s");
+    // The last line may take 2 s.
+    assert!(grace > Some(flush + 2), "{grace:?} s, and {flush} s");
+    Ok(())
+}
+
+// A variable of the container's own would win over the ConfigMap of an overlay, without a word.
+#[test]
+fn every_variable_is_in_the_configuration_and_the_port_is_the_one_that_is_probed() -> Result<()> {
+    let manifests = manifests("plaintext")?;
+    let container = pod(&manifests)?["spec"]["containers"][0].clone();
+    assert_eq!(container["env"], Value::Null);
+    let port = &of_kind(&manifests, "ConfigMap")?["data"]["REPORT_HTTP_PORT"];
+    assert_eq!(container["ports"][0]["name"], "http");
+    assert_eq!(*port, container["ports"][0]["containerPort"].to_string());
+    for probe in ["livenessProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["port"], "http");
+    }
     Ok(())
 }
 
