@@ -66,7 +66,7 @@ struct Options {
 
     /// Grace period at the end for messages not yet delivered
     #[arg(long, env = "REPORT_FLUSH_TIMEOUT", value_name = "REPORT_FLUSH_TIMEOUT",
-          default_value = "10s", value_parser = duration::parse)]
+          default_value = "8s", value_parser = duration::parse)]
     flush_timeout: Duration,
 
     /// Port for /metrics, /livez and /readyz over HTTP; 0 takes a free one [default: none]
@@ -154,7 +154,8 @@ pub fn from_command_line() -> Result<Asked> {
     Ok(match options.print_config {
         Some(format) => {
             let own = settings::of_options(&Options::command(), &matches);
-            Asked::Print(settings::show(format, own, &properties, &known))
+            let properties = settings::of_properties(&properties, &known)?;
+            Asked::Print(settings::show(format, own, properties))
         }
         None => Asked::Run(Box::new(Config::new(options, properties))),
     })
@@ -219,6 +220,7 @@ fn properties(
              set it to host[:port], or use --embedded-broker to try without one"
         ));
     }
+    properties.check_brokers()?;
     properties.check_sasl()?;
     Ok(properties)
 }
@@ -255,7 +257,7 @@ mod tests {
         let config = config(&["--host=kafka"], &[]).unwrap();
         assert_eq!(config.topic.as_str(), "info");
         assert_eq!(config.interval, Duration::from_secs(5));
-        assert_eq!(config.flush_timeout, Duration::from_secs(10));
+        assert_eq!(config.flush_timeout, Duration::from_secs(8));
         assert_eq!(config.count, None);
         assert_eq!(config.http_port, None);
         let brokers = config.properties.get(BROKERS).unwrap();
@@ -303,12 +305,14 @@ mod tests {
         let wrong = [
             ("KAFKA_SASL_PASWORD", "x"),
             ("KAFKA_ACKS", "some"),
+            ("KAFKA_LINGER_MS", "5s"),
             ("KAFKA_PORT", "9092"),
         ];
         assert_eq!(
             refusal(&[], &wrong),
             "KAFKA_ACKS: Invalid value for configuration property \"request.required.acks\"; \
-             KAFKA_PORT: librdkafka has no property `port`; see librdkafka's \
+             KAFKA_LINGER_MS: linger.ms takes a number alone, without a unit, and would be 5 with \
+             this one; KAFKA_PORT: librdkafka has no property `port`; see librdkafka's \
              CONFIGURATION.md; KAFKA_SASL_PASWORD: librdkafka has no property `sasl.pasword`; \
              did you mean sasl.password?"
         );
@@ -342,9 +346,27 @@ mod tests {
     }
 
     #[test]
-    fn sasl_without_a_mechanism_is_refused() {
-        let line = refusal(&["-X", "security.protocol=sasl_ssl"], &[]);
-        assert!(line.contains("set KAFKA_SASL_MECHANISM"), "{line}");
+    fn sasl_without_a_mechanism_or_with_one_that_nobody_has_is_refused() {
+        for mechanism in ["client.id=reporter", "sasl.mechanism=oauthbearer"] {
+            let line = refusal(&["-X", "security.protocol=sasl_ssl", "-X", mechanism], &[]);
+            assert!(line.contains("set KAFKA_SASL_MECHANISM"), "{line}");
+        }
+    }
+
+    #[test]
+    fn brokers_are_checked_however_they_are_given() {
+        for (brokers, reason) in [
+            ("", "is empty"),
+            ("kafka:port", "its port `port`"),
+            ("a:1, PLAINTEXT://b:0", "its port `0`"),
+        ] {
+            let variables = [("KAFKA_BOOTSTRAP_SERVERS", brokers)];
+            let error = format!("{:#}", config(&[], &variables).unwrap_err());
+            assert!(error.contains("KAFKA_BOOTSTRAP_SERVERS"), "{error}");
+            assert!(error.contains(reason), "{error}");
+        }
+        let both = [("KAFKA_BOOTSTRAP_SERVERS", "a:1, SSL://[::1]:2")];
+        assert!(config(&[], &both).is_ok());
     }
 
     #[test]

@@ -6,19 +6,25 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use rdkafka::statistics::Statistics;
 use tracing::{debug, error, info, warn};
 
 use crate::ledger::{Ledger, Loss, Taken};
+use crate::librdkafka;
 
 /// The target under which what librdkafka says itself is logged.
 pub const LIBRDKAFKA: &str = "librdkafka";
+
+/// Without a delivery for this long while messages wait, something is wrong that librdkafka retries
+/// in silence: a partition without a leader, or with fewer replicas than it must have.
+const STALL: Duration = Duration::from_secs(30);
 
 /// Logs what librdkafka tells, and keeps what others ask for.
 #[derive(Debug)]
@@ -38,7 +44,8 @@ pub struct Events {
 struct Outage {
     /// The errors logged since it began, as (code, broker).
     logged: Vec<(RDKafkaErrorCode, String)>,
-    all_brokers_down: bool,
+    /// Nothing is delivered, and that was logged.
+    is_total: bool,
 }
 
 impl Events {
@@ -73,18 +80,15 @@ impl Events {
     }
 
     /// A message was not delivered, and never will be.
-    pub fn lose(&self, error: &KafkaError, message: &dyn Display) {
+    pub fn lose(&self, error: &KafkaError, loss: Loss, message: &dyn Display) {
+        self.ledger.lose(loss);
         let code = error
             .rdkafka_error_code()
             .unwrap_or(RDKafkaErrorCode::Unknown);
-        self.ledger.lose(match code {
+        if let RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight = code {
             // Thrown away at the end: the last line tells how many.
-            RDKafkaErrorCode::PurgeQueue => return self.ledger.lose(Loss::Certain),
-            RDKafkaErrorCode::PurgeInflight => return self.ledger.lose(Loss::Unconfirmed),
-            // It waited too long, perhaps for the broker's word.
-            RDKafkaErrorCode::MessageTimedOut => Loss::Unconfirmed,
-            _ => Loss::Certain,
-        });
+            return;
+        }
         self.ready.store(false, Ordering::Relaxed);
         if self.log_deliveries || lock(&self.outage).notice(code, "") {
             error!("not delivered to {message}: {error}");
@@ -97,7 +101,20 @@ impl Events {
     fn recover(&self) {
         // Nearly always it is so already, and then there is nothing to lock.
         if !self.ready.swap(true, Ordering::Relaxed) && lock(&self.outage).end() {
-            info!("a broker is back");
+            info!("messages are delivered again");
+        }
+    }
+
+    /// To be called from time to time: tells when nothing is delivered any more.
+    pub fn look_for_stall(&self) {
+        if !self.ledger.stalled_for(STALL) {
+            return;
+        }
+        self.ready.store(false, Ordering::Relaxed);
+        let was_told = std::mem::replace(&mut lock(&self.outage).is_total, true);
+        if !was_told {
+            let waiting = self.ledger.waiting();
+            error!("nothing was delivered for {STALL:?}; {waiting} messages wait, and are kept");
         }
     }
 }
@@ -110,7 +127,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Outage {
     /// Whether an error is news.
     fn notice(&mut self, code: RDKafkaErrorCode, reason: &str) -> bool {
-        self.all_brokers_down |= code == RDKafkaErrorCode::AllBrokersDown;
+        self.is_total |= code == RDKafkaErrorCode::AllBrokersDown;
         // A reason begins with `broker: ` and goes on with details that differ each time.
         let broker = reason.split_once(": ").map_or("", |(broker, _)| broker);
         let error = (code, broker.to_owned());
@@ -124,7 +141,7 @@ impl Outage {
     /// Whether a delivery just ended it. One broker of several that stays down does not count:
     /// it would be told anew after each delivery.
     fn end(&mut self) -> bool {
-        if self.all_brokers_down {
+        if self.is_total {
             *self = Self::default();
             return true;
         }
@@ -181,8 +198,15 @@ impl ProducerContext for Events {
                 }
                 self.ledger.deliver(taken);
             }
-            Err((error, message)) => self.lose(error, &Shown(message)),
+            Err((error, message)) => self.lose(error, loss(message), &Shown(message)),
         }
+    }
+}
+
+fn loss(message: &BorrowedMessage<'_>) -> Loss {
+    match librdkafka::was_never_sent(message) {
+        true => Loss::Certain,
+        false => Loss::Unconfirmed,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Ledger {
     unconfirmed: AtomicU64,
     /// Seconds from when a message was taken to when the broker had confirmed it.
     pub latency: Histogram,
+    /// When a message was settled last, or was taken while none waited: microseconds since the start.
+    moved: AtomicU64,
     /// Wake who waits when so many are settled.
     wake_at: AtomicU64,
     wake: Notify,
@@ -45,8 +47,9 @@ impl Ledger {
             delivered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             unconfirmed: AtomicU64::new(0),
-            // From half a millisecond to 17 minutes.
+            // From half a millisecond to nearly 9 minutes.
             latency: Histogram::new(exponential_buckets(0.0005, 2.0, 21)),
+            moved: AtomicU64::new(0),
             wake_at: AtomicU64::new(u64::MAX),
             wake: Notify::new(),
         }
@@ -54,17 +57,24 @@ impl Ledger {
 
     /// A message is there to be sent.
     pub fn take(&self) -> Taken {
+        let now = self.now();
+        if self.waiting() == 0 {
+            self.moved.store(now, Ordering::Relaxed);
+        }
         self.taken.fetch_add(1, Ordering::Relaxed);
-        self.now()
+        now as Taken
     }
 
     pub fn deliver(&self, taken: Taken) {
-        let micros = self.now().wrapping_sub(taken);
+        let now = self.now();
+        self.moved.store(now, Ordering::Relaxed);
+        let micros = (now as Taken).wrapping_sub(taken);
         self.latency.observe(micros as f64 / 1e6);
         self.settle(&self.delivered);
     }
 
     pub fn lose(&self, loss: Loss) {
+        self.moved.store(self.now(), Ordering::Relaxed);
         match loss {
             Loss::Certain => self.settle(&self.failed),
             Loss::Unconfirmed => self.settle(&self.unconfirmed),
@@ -80,8 +90,14 @@ impl Ledger {
         }
     }
 
-    fn now(&self) -> Taken {
-        self.started.elapsed().as_micros() as Taken
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
+    }
+
+    /// Whether messages wait and none was settled for so long.
+    pub fn stalled_for(&self, time: Duration) -> bool {
+        let moved = Duration::from_micros(self.moved.load(Ordering::Relaxed));
+        self.waiting() > 0 && self.started.elapsed().saturating_sub(moved) >= time
     }
 
     /// Waits until so many messages were delivered or lost, or for the time limit. There must be one
@@ -148,6 +164,20 @@ mod tests {
         assert_eq!(ledger.lost(), 2);
         assert_eq!(ledger.unconfirmed(), 1);
         assert_eq!(ledger.waiting(), 1);
+    }
+
+    #[test]
+    fn only_what_waits_stalls() {
+        let (ledger, while_ago) = (Ledger::new(), Duration::from_millis(20));
+        std::thread::sleep(while_ago);
+        assert!(!ledger.stalled_for(while_ago));
+        let taken = ledger.take();
+        assert!(!ledger.stalled_for(while_ago));
+        std::thread::sleep(while_ago);
+        assert!(ledger.stalled_for(while_ago));
+        ledger.take();
+        ledger.deliver(taken);
+        assert!(!ledger.stalled_for(while_ago));
     }
 
     #[tokio::test(flavor = "current_thread")]

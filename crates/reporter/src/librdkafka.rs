@@ -4,13 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
+use std::time::Duration;
 
 use rdkafka::bindings::{
-    rd_kafka_conf_dump, rd_kafka_conf_dump_free, rd_kafka_topic_conf_destroy,
+    rd_kafka_conf, rd_kafka_conf_dump, rd_kafka_conf_dump_free, rd_kafka_conf_t, rd_kafka_flush,
+    rd_kafka_message_status, rd_kafka_msg_status_t, rd_kafka_topic_conf_destroy,
     rd_kafka_topic_conf_dump, rd_kafka_topic_conf_new,
 };
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::{ClientConfig, NativeClientConfig};
 use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaConfRes;
 
 /// Names that mean the property of another name, of those that a producer heeds.
@@ -53,7 +57,8 @@ pub fn canonical(name: &str) -> &str {
 /// The properties that have a value if nothing is set, and that value.
 pub fn defaults() -> Result<BTreeMap<String, String>, KafkaError> {
     let native = ClientConfig::new().create_native_config()?;
-    let mut all = of_clients(&native);
+    // SAFETY: it is freed at the end of this function.
+    let mut all = unsafe { of_client(native.ptr()) };
     all.extend(of_topics());
     Ok(all)
 }
@@ -76,24 +81,59 @@ pub fn is_known(name: &str) -> bool {
 
 /// Checks a value of a property; the error says what is wrong with it.
 pub fn check(name: &str, value: &str) -> Result<(), String> {
-    set(name, value).map_err(|error| match error {
+    let native = set(name, value).map_err(|error| match error {
         KafkaError::ClientConfig(_, reason, ..) => reason,
         // a zero byte
         error => error.to_string(),
-    })
+    })?;
+    // Of `30s` librdkafka takes the 30, and of a number beyond 32 bits the lower ones.
+    let looks_like_number = value.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    let taken = native.get(name).unwrap_or_default();
+    match taken.parse::<f64>() {
+        Ok(taken) if looks_like_number && value.parse() != Ok(taken) => Err(format!(
+            "{name} takes a number alone, without a unit, and would be {taken} with this one"
+        )),
+        _ => Ok(()),
+    }
 }
 
-fn set(name: &str, value: &str) -> Result<(), KafkaError> {
+fn set(name: &str, value: &str) -> Result<NativeClientConfig, KafkaError> {
     let mut config = ClientConfig::new();
-    config.set(name, value).create_native_config().map(drop)
+    config.set(name, value).create_native_config()
 }
 
-fn of_clients(config: &NativeClientConfig) -> BTreeMap<String, String> {
+/// The properties that hold in a client: some follow from others.
+pub fn in_force<C: ClientContext>(client: &Client<C>) -> BTreeMap<String, String> {
+    // SAFETY: the client, and with it its configuration, outlives this function.
+    unsafe { of_client(rd_kafka_conf(client.native_ptr())) }
+}
+
+/// Has the client send at once what waits for more, until all is settled or the time is over. In the
+/// meantime someone must poll.
+pub fn flush<C: ClientContext>(client: &Client<C>, time: Duration) {
+    let millis = time.as_millis().try_into().unwrap_or(i32::MAX);
+    // SAFETY: the client outlives this call.
+    unsafe { rd_kafka_flush(client.native_ptr(), millis) };
+}
+
+/// Of a message that was not delivered: whether it cannot have arrived all the same.
+pub fn was_never_sent(message: &BorrowedMessage<'_>) -> bool {
+    // SAFETY: the message is there as long as it is borrowed.
+    let status = unsafe { rd_kafka_message_status(message.ptr()) };
+    status == rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+}
+
+/// # Safety
+///
+/// The configuration must not be freed meanwhile.
+unsafe fn of_client(config: *const rd_kafka_conf_t) -> BTreeMap<String, String> {
     let mut count = 0;
-    // SAFETY: the configuration lives until the end of this function, and `count` is written only.
-    let dump = unsafe { rd_kafka_conf_dump(config.ptr(), &raw mut count) };
-    // SAFETY: it was just made, with this count, and nobody else has it.
-    unsafe { pairs(dump, count) }
+    // SAFETY: the configuration is there, by this function's contract, and is not changed in spite of
+    // the type; `count` is written only. The dump was just made, with this count, for nobody else.
+    unsafe {
+        let dump = rd_kafka_conf_dump(config.cast_mut(), &raw mut count);
+        pairs(dump, count)
+    }
 }
 
 fn of_topics() -> BTreeMap<String, String> {

@@ -14,12 +14,17 @@ use tracing::{Level, enabled, info, warn};
 
 use crate::events::{Events, LIBRDKAFKA};
 use crate::ledger::{Ledger, Loss};
+use crate::librdkafka;
 use crate::message::Message;
 use crate::properties::Properties;
 
+/// What is wrong when librdkafka does not make a client of its properties.
+pub const CANNOT_START: &str = "cannot start the Kafka producer";
+
 /// Sends messages to one topic, in order.
 pub struct Producer {
-    client: Arc<BaseProducer<Events>>,
+    /// As long as the process: to free it would be to wait for its threads.
+    client: &'static BaseProducer<Events>,
     ledger: Arc<Ledger>,
     topic: String,
     /// Messages that wait for a broker at most.
@@ -38,9 +43,9 @@ impl Producer {
             .to_client_config()
             .set_log_level(log_level())
             .create_with_context(events)
-            .context("cannot start the Kafka producer")?;
+            .context(CANNOT_START)?;
         let producer = Self {
-            client: Arc::new(client),
+            client: Box::leak(Box::new(client)),
             ledger,
             topic: topic.to_owned(),
             capacity: properties.queue_capacity(),
@@ -53,13 +58,15 @@ impl Producer {
 
     /// Has a thread take librdkafka's events until the producer is closed.
     fn listen(&self) -> Result<()> {
-        let client = self.client.clone();
+        let client = self.client;
+        let events = self.events().clone();
         thread::Builder::new()
             .name("events".to_owned())
             .spawn(move || {
-                while client.client().context().open() {
+                while events.open() {
                     // As it polls to a deadline it spins for the last millisecond: not too often.
                     client.poll(Duration::from_secs(1));
+                    events.look_for_stall();
                 }
             })?;
         Ok(())
@@ -71,7 +78,7 @@ impl Producer {
     /// after half a second. What it hears first is of the broker that it has just left for the same
     /// one under its right name; from the second answer on there is a connection to ask on.
     fn hurry(&self) -> Result<()> {
-        let (client, topic) = (self.client.clone(), self.topic.clone());
+        let (client, topic) = (self.client, self.topic.clone());
         thread::Builder::new()
             .name("metadata".to_owned())
             .spawn(move || {
@@ -138,22 +145,34 @@ impl Producer {
                 bail!("librdkafka cannot go on: {reason}");
             }
             forget(unsent);
-            self.events()
-                .lose(&error, &format_args!("{}: {}", self.topic, message.text));
+            self.events().lose(
+                &error,
+                Loss::Certain,
+                &format_args!("{}: {}", self.topic, message.text),
+            );
             return Ok(());
         }
     }
 
-    /// Waits until each message is delivered or lost.
-    pub async fn settled(&self) {
+    /// Sends at once what waits for more to go with, for `time` at most, and waits until each message
+    /// is delivered or lost.
+    pub async fn flush(&self, time: Duration) -> Result<()> {
+        let client = self.client.client();
+        thread::Builder::new()
+            .name("flush".to_owned())
+            .spawn(move || librdkafka::flush(client, time))
+            .context("cannot start a thread")?;
         self.ledger
             .settled_at_least(self.ledger.taken(), None)
             .await;
+        Ok(())
     }
 
     /// Gives up what is not delivered by now; an error says how many messages that were.
     pub async fn close(self) -> Result<()> {
-        self.client.purge(PurgeConfig::default().queue().inflight());
+        // Its threads may be waiting for the answer of a name server.
+        let all = PurgeConfig::default().queue().inflight().non_blocking();
+        self.client.purge(all);
         // For librdkafka to tell what it threw away.
         let taken = self.ledger.taken();
         self.ledger
@@ -161,8 +180,9 @@ impl Producer {
             .await;
         self.events().close();
 
-        let lost = taken - self.ledger.delivered();
-        let unconfirmed = self.ledger.unconfirmed();
+        let waiting = self.ledger.waiting();
+        let unconfirmed = self.ledger.unconfirmed() + waiting;
+        let lost = self.ledger.lost() + waiting;
         match (lost, unconfirmed) {
             (0, _) => {
                 info!("all {taken} messages were delivered");
@@ -171,7 +191,7 @@ impl Producer {
             (_, 0) => bail!("{lost} of {taken} messages could not be delivered"),
             _ => bail!(
                 "{lost} of {taken} messages could not be delivered, though {unconfirmed} of them \
-                 were sent and may have arrived"
+                 may have arrived"
             ),
         }
     }

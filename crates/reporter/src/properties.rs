@@ -13,6 +13,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use rdkafka::config::ClientConfig;
 
+use crate::hosts::Hosts;
 use crate::librdkafka::{self, BROKERS, is_known};
 use crate::service_link;
 
@@ -198,7 +199,8 @@ impl Properties {
     }
 
     /// librdkafka's own mechanism for SASL is GSSAPI, and it is built without: who left out the
-    /// mechanism learns that here, and not from advice to build librdkafka otherwise.
+    /// mechanism learns that here, and not from advice to build librdkafka otherwise. With OAUTHBEARER
+    /// it would ask for tokens that nobody has, and wait for ever.
     pub fn check_sasl(&self) -> Result<()> {
         let value = |name| {
             self.get(name)
@@ -206,13 +208,29 @@ impl Properties {
         };
         let protocol = value("security.protocol").unwrap_or_default();
         let mechanism = value("sasl.mechanisms").unwrap_or_else(|| "GSSAPI".to_owned());
-        if protocol.starts_with("SASL") && mechanism == "GSSAPI" {
+        if protocol.starts_with("SASL") && ["GSSAPI", "OAUTHBEARER"].contains(&&*mechanism) {
             bail!(
                 "security.protocol is {protocol} and the SASL mechanism {mechanism}, which is not \
                  supported; set KAFKA_SASL_MECHANISM to SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN"
             );
         }
         Ok(())
+    }
+
+    /// librdkafka takes nearly any text for a list of brokers, with `PROTOCOL://` before each and with
+    /// spaces, and then reports for ever that it cannot connect.
+    pub fn check_brokers(&self) -> Result<()> {
+        let Some(Setting { value, origin }) = self.get(BROKERS) else {
+            return Ok(());
+        };
+        let hosts: Vec<&str> = value
+            .split([',', ' '])
+            .filter(|entry| !entry.is_empty())
+            .map(|entry| entry.split_once("://").map_or(entry, |(_, host)| host))
+            .collect();
+        let hosts: Result<Hosts> = hosts.join(",").parse();
+        let shown = || format!("{origin} `{}`", value.escape_debug());
+        hosts.map(drop).with_context(shown)
     }
 
     /// How many messages librdkafka queues at most.

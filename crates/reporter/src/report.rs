@@ -75,7 +75,7 @@ impl<'a> Report<'a> {
         };
         let reader = self.embedded.as_mut().filter(|_| reported.is_ok());
         let finished = tokio::select! {
-            finished = finish(producer, reader) => finished,
+            finished = finish(producer, reader, config.flush_timeout) => finished,
             () = sleep(config.flush_timeout) => Err(anyhow!(
                 "the grace period of {:?} is over", config.flush_timeout
             )),
@@ -147,8 +147,12 @@ async fn print_all(embedded: Option<&mut EmbeddedBroker>) -> Result<()> {
 }
 
 /// Waits until all that was sent is delivered, and is read back if there is a reader.
-async fn finish(producer: &Producer, embedded: Option<&mut EmbeddedBroker>) -> Result<()> {
-    producer.settled().await;
+async fn finish(
+    producer: &Producer,
+    embedded: Option<&mut EmbeddedBroker>,
+    time: Duration,
+) -> Result<()> {
+    producer.flush(time).await?;
     match embedded {
         Some(broker) => broker.print_until(producer.ledger().delivered()).await,
         None => Ok(()),

@@ -2,12 +2,17 @@
 //! configuration seems to say.
 
 use std::fmt::Write;
+use std::mem::forget;
 
+use anyhow::{Context, Result};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use serde_json::{Map, Value, json};
 
 use crate::format::Format;
+use crate::librdkafka;
+use crate::producer::CANNOT_START;
 use crate::properties::{Known, Properties, is_secret};
 
 /// One setting as it is shown.
@@ -40,8 +45,18 @@ pub fn of_options(command: &Command, matches: &ArgMatches) -> Vec<Shown> {
         .collect()
 }
 
-/// All properties: those that were set, and then librdkafka's defaults.
-fn of_properties(properties: &Properties, known: &Known) -> Vec<Shown> {
+/// All properties: those that were set, and then librdkafka's. It is an error when a producer would not
+/// start with them.
+pub fn of_properties(properties: &Properties, known: &Known) -> Result<Vec<Shown>> {
+    // What does not go together, and what follows from what, only a client knows.
+    let client: BaseProducer = properties
+        .to_client_config()
+        .create()
+        .context(CANNOT_START)?;
+    let in_force = librdkafka::in_force(client.client());
+    // The process ends here: no need to wait for its threads.
+    forget(client);
+
     let masked = |name: &str, value: &str| match is_secret(name) && !value.is_empty() {
         true => "***".to_owned(),
         false => value.to_owned(),
@@ -54,17 +69,23 @@ fn of_properties(properties: &Properties, known: &Known) -> Vec<Shown> {
     let unset = known
         .defaults()
         .filter(|(name, _)| properties.get(name).is_none())
-        .map(|(name, value)| Shown {
-            name: name.to_owned(),
-            value: masked(name, value),
-            origin: "librdkafka's default".to_owned(),
+        .map(|(name, default)| {
+            let value = in_force.get(name).map_or(default, String::as_str);
+            let origin = match value == default {
+                true => "librdkafka's default",
+                false => "librdkafka, to fit the others",
+            };
+            Shown {
+                name: name.to_owned(),
+                value: masked(name, value),
+                origin: origin.to_owned(),
+            }
         });
-    set.chain(unset).collect()
+    Ok(set.chain(unset).collect())
 }
 
 /// The settings that hold. As text they are lines `name=value`, with who set it as a comment.
-pub fn show(format: Format, own: Vec<Shown>, properties: &Properties, known: &Known) -> String {
-    let properties = of_properties(properties, known);
+pub fn show(format: Format, own: Vec<Shown>, properties: Vec<Shown>) -> String {
     match format {
         Format::Text => own.iter().chain(&properties).map(line).collect(),
         Format::Json => {

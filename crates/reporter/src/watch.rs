@@ -12,9 +12,10 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tracing::{debug, info};
 
 use crate::metrics::Metrics;
@@ -22,8 +23,8 @@ use crate::metrics::Metrics;
 /// Connections at a time: a few scrapers and a kubelet have one each. Others wait.
 const CONNECTIONS: usize = 32;
 
-/// For a request's head, and so for a connection that says nothing.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// For a request and its answer, and so for a connection that says nothing.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// OpenMetrics 1.0, "Overall Structure".
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -79,13 +80,13 @@ async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
 
 async fn answer(stream: TcpStream, metrics: &Metrics) {
     let respond = |request| async move { Ok::<_, Infallible>(response(&request, metrics)) };
-    let done = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .serve_connection(TokioIo::new(stream), service_fn(respond))
-        .await;
-    if let Err(error) = done {
-        debug!("a client of the HTTP port went away: {error}");
+    let served = hyper::server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service_fn(respond));
+    match timeout(PATIENCE, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!("a client of the HTTP port went away: {error}"),
+        Err(_) => debug!("a client of the HTTP port was too slow"),
     }
 }
 

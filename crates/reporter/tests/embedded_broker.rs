@@ -70,6 +70,13 @@ fn sigterm_and_sigint_end_it_when_all_is_delivered() {
 }
 
 #[test]
+fn the_end_does_not_wait_for_more_messages_to_send_together() {
+    let arguments = ["--embedded-broker", "--count=1", "-X", "linger.ms=600000"];
+    let ended = reporter(&arguments, &[]).end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
 fn it_ends_when_nobody_listens_to_its_output() {
     let mut running = reporter(&["--embedded-broker", "--interval=1ms"], &[]);
     running.stdout_line();

@@ -16,6 +16,7 @@ use rdkafka::message::Message;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use running::reporter;
 
 type Kafka = MockCluster<'static, DefaultProducerContext>;
@@ -87,7 +88,7 @@ fn what_was_queued_while_no_broker_was_there_is_delivered_in_order() {
     );
     running.wait_for_log("no broker can be reached");
     forward(address, kafka.bootstrap_servers());
-    running.wait_for_log("a broker is back");
+    running.wait_for_log("messages are delivered again");
     let ended = running.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let read = timestamps(&kafka, 20);
@@ -105,7 +106,7 @@ fn it_goes_on_when_a_broker_went_and_came_back() {
     kafka.broker_down(-1).unwrap();
     running.wait_for_log("no broker can be reached");
     kafka.broker_up(-1).unwrap();
-    running.wait_for_log("a broker is back");
+    running.wait_for_log("messages are delivered again");
     running.signal(libc::SIGTERM);
     let ended = running.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -134,6 +135,28 @@ fn sigterm_without_a_broker_says_how_many_messages_are_lost() {
 }
 
 #[test]
+fn what_was_sent_and_not_confirmed_is_told_apart() {
+    let kafka = kafka();
+    let mut running = reporter(
+        &["--interval=500ms", "--flush-timeout=0"],
+        &[("KAFKA_HOST", &kafka.bootstrap_servers())],
+    );
+    running.wait_for_log("delivered to info [0] @ 0");
+    // Whatever is sent now is answered too late, and then is to be sent again to nobody.
+    kafka
+        .broker_round_trip_time(-1, Duration::from_secs(3600))
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    kafka.broker_down(-1).unwrap();
+    running.wait_for_log("no broker can be reached");
+    running.signal(libc::SIGTERM);
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let last = ended.stderr.last().unwrap();
+    assert!(last.ends_with("of them may have arrived"), "{last}");
+}
+
+#[test]
 fn after_the_count_it_waits_no_longer_than_the_grace_period() {
     let host = deserted().to_string();
     let arguments = ["--count=3", "--interval=0", "--flush-timeout=500ms"];
@@ -154,6 +177,23 @@ fn a_second_signal_ends_the_wait_for_a_broker() {
     running.signal(libc::SIGINT);
     let ended = running.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
+}
+
+#[test]
+fn a_partition_with_too_few_replicas_is_told_though_librdkafka_retries_in_silence() {
+    let kafka = kafka();
+    let mut running = reporter(
+        &["--interval=100ms"],
+        &[("KAFKA_HOST", &kafka.bootstrap_servers())],
+    );
+    running.wait_for_log("delivered to info [0] @ 3");
+    let too_few = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
+    kafka.request_errors(RDKafkaApiKey::Produce, &[too_few; 10_000]);
+    running.wait_for_log("nothing was delivered for 30s");
+    kafka.clear_request_errors(RDKafkaApiKey::Produce);
+    running.wait_for_log("messages are delivered again");
+    running.signal(libc::SIGTERM);
+    assert_eq!(running.end().code, Some(0));
 }
 
 #[test]

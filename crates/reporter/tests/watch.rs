@@ -144,6 +144,20 @@ fn json_messages_are_counted() {
 }
 
 #[test]
+fn a_client_that_says_nothing_is_sent_away() {
+    let (_running, port) = watched(&["--embedded-broker"], "");
+    assert_eq!(ask(port, ""), "");
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_not_shown_as_good() {
+    let variables = [("KAFKA_HOST", "kafka"), ("KAFKA_ACKS", "1")];
+    let ended = reporter(&["--print-config"], &variables).end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.stderr.concat().contains("acks"), "{ended:?}");
+}
+
+#[test]
 fn the_settings_are_shown_with_who_set_them_and_no_secret() {
     let secret = std::env::temp_dir().join(format!("reporter-secret-{}", std::process::id()));
     std::fs::write(&secret, "hunter2\n").unwrap();
@@ -167,6 +181,10 @@ fn the_settings_are_shown_with_who_set_them_and_no_secret() {
         ("sasl.password=*** ", "KAFKA_SASL_PASSWORD_FILE"),
         ("enable.idempotence=true ", "the reporter's default"),
         ("request.required.acks=-1 ", "librdkafka's default"),
+        (
+            "max.in.flight.requests.per.connection=5 ",
+            "librdkafka, to fit the others",
+        ),
     ] {
         let line = text.lines().find(|line| line.starts_with(start));
         let line = line.unwrap_or_else(|| panic!("no {start} in {text}"));

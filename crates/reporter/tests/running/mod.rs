@@ -32,17 +32,9 @@ pub struct Ended {
 /// Starts the reporter with these arguments, and with no other variables than these.
 pub fn reporter(arguments: &[&str], variables: &[(&str, &str)]) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reporter"));
-    for name in [
-        "KAFKA_HOST",
-        "KAFKA_TOPIC",
-        "REPORT_INTERVAL",
-        "REPORT_COUNT",
-        "REPORT_FLUSH_TIMEOUT",
-    ] {
-        command.env_remove(name);
-    }
-    command.env("REPORT_LOG_FORMAT", "text");
     let mut child = command
+        .env_clear()
+        .env("REPORT_LOG_FORMAT", "text")
         .args(arguments)
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
