@@ -79,7 +79,19 @@
   index = import ./index.nix {inherit pack system;};
 
   # The reporter for a target, and its image.
-  reporters = mapAttrs (_: target: import ./packages/reporter.nix {inherit image root target;}) targets;
+  workspace = import ./rust/workspace.nix {
+    inherit root;
+    packages = ["reporter"];
+  };
+  reporters = mapAttrs (name: target:
+    import ./packages/reporter.nix {
+      inherit image root target workspace;
+      builtFor =
+        if name == buildPlatformName
+        then null
+        else reporters.${buildPlatformName}.program.dependencies;
+    })
+  targets;
   imagesOf = names: index (map (name: reporters.${name}.image) names);
 in {
   inherit bootstrap build buildPlatform debs formatter image index pack patchelf platforms reporters seeds slipway system targets;
