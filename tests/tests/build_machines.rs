@@ -9,6 +9,7 @@ use end_to_end::nix::nix;
 use end_to_end::platform::Platform;
 use end_to_end::repository::{Copy, repository};
 use end_to_end::requirement::{Requirement, met};
+use end_to_end::slipway::slipway;
 use serde_json::Value;
 
 fn machines() -> Result<Vec<Platform>> {
@@ -83,6 +84,8 @@ fn an_emulated_machine_builds_the_compiler_and_a_program_that_says_hello() -> Re
     if !met(&[Requirement::Runs(&machine), Requirement::TrustedByNix])? {
         return Ok(());
     }
+    let library = format!(".#packages.{}.librdkafka-{}", machine.nix, machine.name);
+    slipway(&["seed", "--locked", &library])?.text()?;
     // For itself, and for the machine that this is.
     for target in [&machine, &own] {
         let program = built_by(

@@ -63,7 +63,7 @@ fn run_runs_every_platforms_reporter() -> Result<()> {
 
 #[test]
 fn run_takes_this_machines_image_when_no_platform_is_named() -> Result<()> {
-    let said = slipway(&["run", "-v", &index()?, "--", "--version"])?.text()?;
+    let said = slipway(&["run", &index()?, "--", "--version"])?.text()?;
     assert!(said.starts_with("reporter "), "{said}");
     Ok(())
 }

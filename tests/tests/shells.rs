@@ -78,7 +78,7 @@ fn cargo_build_in_the_shell_of_this_machine_and_the_default_one_gives_a_program_
     }
     let platform = Platform::own()?;
     let (copy, target) = (Copy::new()?, TempDir::new()?);
-    for shell in [&platform.name, "default"] {
+    for shell in [platform.name.as_str(), "default"] {
         let program = cargo_build(shell, &copy, target.path())?;
         assert_is_for(&program, &platform)?;
         assert_reports(&program)?;
