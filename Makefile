@@ -27,21 +27,24 @@ $(SLIPWAY):
 images: setup $(SLIPWAY)
 	$(SLIPWAY) build
 
-# The amd64 image, run without a container engine: three messages, as a consumer reads them.
+# This machine's image, run without a container engine: three messages, as a consumer reads them.
 demo: images
-	$(SLIPWAY) run --platform linux/amd64 result -- --embedded-broker --count 3 --interval 1
+	$(SLIPWAY) run result -- --embedded-broker --count 3 --interval 1
 
 # Where setup/test-tools unpacks daemons.
 TOOLS := $(abspath target/test-tools)
 
-SHELLS = $(foreach name,default aarch64 x86_64,.#devShells.x86_64-linux.$(name))
+# Nix's name of this machine.
+SYSTEM := $(shell uname -m)-linux
+
+# The attributes of one of the flake's outputs: checks, devShells, …
+attributes = $$(nix eval --raw .\#$(1).$(SYSTEM) --apply \
+	'output: toString (map (name: ".\#$(1).$(SYSTEM).$${name}") (builtins.attrNames output))')
 
 test: demo
 	setup/test-tools
 	setup/kafka
-	checks=$$(nix eval --raw .#checks.x86_64-linux --apply \
-		'checks: toString (map (name: ".#checks.x86_64-linux.$${name}") (builtins.attrNames checks))') && \
-	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#kubectl .#formatter.x86_64-linux
+	$(SLIPWAY) seed $(call attributes,checks) $(call attributes,devShells) .#slipway .#kubectl .#formatter.$(SYSTEM)
 	nix flake check --print-build-logs
 	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -p slipway-registry -- --include-ignored
 	PATH="$(TOOLS)/usr/bin:$(TOOLS)/usr/sbin:$$PATH" SLIPWAY=$(abspath $(SLIPWAY)) \

@@ -5,15 +5,17 @@
   nixConfig.flake-registry = ./nix/registry.json;
 
   outputs = {self}: let
-    slipway = import ./nix {root = ./.;};
+    slipways = import ./nix/systems.nix {root = ./.;};
+    eachSystem = f: builtins.mapAttrs (_: f) slipways;
   in {
-    checks.x86_64-linux = import ./nix/checks.nix {
-      inherit slipway;
-      root = ./.;
-    };
-    devShells.x86_64-linux = import ./nix/shells.nix {inherit slipway;};
-    formatter.x86_64-linux = slipway.formatter;
-    lib = import ./nix/lib.nix {inherit slipway;};
-    packages.x86_64-linux = import ./nix/packages.nix {inherit slipway;};
+    checks = eachSystem (slipway:
+      import ./nix/checks.nix {
+        inherit slipway;
+        root = ./.;
+      });
+    devShells = eachSystem (slipway: import ./nix/shells.nix {inherit slipway;});
+    formatter = eachSystem (slipway: slipway.formatter);
+    lib = import ./nix/lib.nix {inherit slipways;};
+    packages = eachSystem (slipway: import ./nix/packages.nix {inherit slipway;});
   };
 }

@@ -21,12 +21,15 @@
   cargoDependenciesCommand ? cargoCommand,
   # with dev-dependencies and tests
   dev ? false,
+  # the part of the workspace that is built: for several targets it need be found out only once
+  workspace ? import ./rust/workspace.nix {inherit dev packages root;},
+  # the dependencies of the same packages as built for another target: their macros and build scripts,
+  # which run on the build machine whatever the target, are taken from there
+  builtFor ? null,
   name ? builtins.head packages,
   ...
 } @ args: let
   inherit (builtins) attrNames concatMap concatStringsSep elem filter map mapAttrs match path pathExists removeAttrs replaceStrings toFile;
-
-  workspace = import ./rust/workspace.nix {inherit dev packages root;};
 
   vendor = import ./rust/vendor.nix {
     inherit bash bootstrap name seeds system;
@@ -65,7 +68,7 @@
   flags = concatStringsSep " " (map (package: "-p ${package}") packages);
 
   common =
-    removeAttrs args ["cargoArguments" "cargoCommand" "cargoDependenciesCommand" "dev" "packages" "root"]
+    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "dev" "packages" "root" "workspace"]
     // cargoEnvironment
     // {
       nativeBuildInputs = args.nativeBuildInputs or [] ++ [rust];
@@ -89,14 +92,25 @@
   dependencies = stdenv.mkDerivation (removeAttrs common ["postInstall"]
     // {
       name = "${name}-dependencies";
-      unpackPhase = ''
-        mkdir source
-        cd source
-        for file in ${concatStringsSep " " (concatMap (local: map (file: "${local.dir}/${file}") (rustTargets local)) workspace.locals)}; do
-          mkdir -p "$(dirname "$file")"
-          echo 'fn main() {}' >"$file"
-        done
-      '';
+      unpackPhase =
+        ''
+          mkdir source
+          cd source
+          for file in ${concatStringsSep " " (concatMap (local: map (file: "${local.dir}/${file}") (rustTargets local)) workspace.locals)}; do
+            mkdir -p "$(dirname "$file")"
+            echo 'fn main() {}' >"$file"
+          done
+        ''
+        + (
+          if builtFor == null
+          then ""
+          else ''
+            mkdir target
+            cp -r ${builtFor}/target/release target/release
+            chmod -R u+w target
+            find target -exec touch -d @1 {} +
+          ''
+        );
       buildPhase = ''
         cargo ${cargoDependenciesCommand} --offline -j "$NIX_BUILD_CORES" ${flags}
         # the members' own stand-ins must not be taken for the real ones

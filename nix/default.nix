@@ -1,29 +1,28 @@
 # Everything that this flake makes, from the bottom up.
 {
   root,
-  system ? "x86_64-linux",
+  # of the machine that builds
+  system,
 }: let
-  inherit (builtins) attrValues elem filter fromTOML head mapAttrs readFile;
+  inherit (builtins) attrNames filter fromTOML head mapAttrs readFile;
 
   lock = fromTOML (readFile (root + "/slipway.lock"));
   cargoLock = fromTOML (readFile (root + "/Cargo.lock"));
   platforms = import ./platforms.nix;
+  buildPlatformName = head (filter (name: platforms.${name}.nix == system) (attrNames platforms));
+  buildPlatform = platforms.${buildPlatformName};
   seeds = import ./seeds.nix {inherit system;};
 
   # The bottom: two static programs, and patchelf from package files that nothing has patched yet.
-  pinned = set: name: head (filter (pin: pin.name == name && elem set pin.sets) lock.package);
-  bash = seeds.executable (pinned "bootstrap" "bash-static");
+  executable = name: seeds.executable debs.bootstrap.${buildPlatform.debian}.${name}.pin;
+  bash = executable "bash-static";
   bootstrap = import ./toolchain/bootstrap.nix {
     inherit bash system;
-    busybox = seeds.executable (pinned "bootstrap" "busybox-static");
+    busybox = executable "busybox-static";
   };
-  raw = name:
-    seeds.deb {
-      inherit bash;
-      pin = pinned "cc" name;
-    };
+  raw = name: debs.cc.${buildPlatform.debian}.${name}.src;
   patchelf = import ./toolchain/patchelf.nix {
-    inherit bootstrap system;
+    inherit bootstrap buildPlatform system;
     libs = map raw ["libc6" "libgcc-s1" "libstdc++6"];
     patchelf = raw "patchelf";
   };
@@ -41,17 +40,16 @@
   };
 
   # The toolchain, once for each target.
-  build = targets.x86_64;
+  build = targets.${buildPlatformName};
   targets =
     mapAttrs
     (platformName: platform:
       import ./target.nix {
-        inherit bash bootstrap crateOf debs patchelf platform platformName seeds system;
+        inherit bash bootstrap buildPlatform crateOf debs patchelf platform platformName seeds system;
         buildCc =
-          if platform.nix == system
+          if platformName == buildPlatformName
           then null
           else build.cc;
-        buildPlatform = platforms.x86_64;
       })
     platforms;
 
@@ -81,10 +79,24 @@
   index = import ./index.nix {inherit pack system;};
 
   # The reporter for a target, and its image.
-  reporters = mapAttrs (_: target: import ./packages/reporter.nix {inherit image root target;}) targets;
+  workspace = import ./rust/workspace.nix {
+    inherit root;
+    packages = ["reporter"];
+  };
+  reporters = mapAttrs (name: target:
+    import ./packages/reporter.nix {
+      inherit image root target workspace;
+      builtFor =
+        if name == buildPlatformName
+        then null
+        else reporters.${buildPlatformName}.program.dependencies;
+    })
+  targets;
+  imagesOf = names: index (map (name: reporters.${name}.image) names);
 in {
-  inherit bootstrap debs formatter image index pack patchelf platforms reporters seeds slipway targets;
+  inherit bootstrap build buildPlatform debs formatter image index pack patchelf platforms reporters seeds slipway system targets;
 
-  # the index of every platform's image
-  allImages = index (map (reporter: reporter.image) (attrValues reporters));
+  # the index of every platform's image, and of those that are built when none is named
+  allImages = imagesOf (attrNames platforms);
+  defaultImages = imagesOf (filter (name: platforms.${name}.default) (attrNames platforms));
 }

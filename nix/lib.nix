@@ -4,4 +4,14 @@
 #   image             a package's OCI image layout
 #   index             one layout of several platforms' images
 #   platforms         every name of each platform
-{slipway}: {inherit (slipway) image index platforms targets;}
+#   forSystem.SYSTEM  the same, built on a machine of that system
+{slipways}: let
+  inherit (builtins) attrValues filter head mapAttrs;
+
+  platforms = import ./platforms.nix;
+  reference = head (filter (platform: platform.reference or false) (attrValues platforms));
+
+  ofSystem = slipway: {inherit (slipway) image index platforms targets;};
+  forSystem = mapAttrs (_: ofSystem) slipways;
+in
+  forSystem.${reference.nix} // {inherit forSystem;}

@@ -1,15 +1,28 @@
 # What `nix build .#NAME` builds.
 {slipway}: let
-  inherit (slipway) reporters targets;
-in {
-  default = slipway.allImages;
-  image = slipway.allImages;
-  image-aarch64 = reporters.aarch64.image;
-  image-x86_64 = reporters.x86_64.image;
-  kubectl = slipway.debs.kubectl.amd64.kubectl;
-  librdkafka-aarch64 = targets.aarch64.librdkafka;
-  librdkafka-x86_64 = targets.x86_64.librdkafka;
-  reporter-aarch64 = reporters.aarch64.program;
-  reporter-x86_64 = reporters.x86_64.program;
-  slipway = slipway.slipway;
-}
+  inherit (builtins) attrNames concatMap listToAttrs;
+  inherit (slipway) buildPlatform reporters targets;
+
+  ofPlatform = name: [
+    {
+      name = "image-${name}";
+      value = reporters.${name}.image;
+    }
+    {
+      name = "librdkafka-${name}";
+      value = targets.${name}.librdkafka;
+    }
+    {
+      name = "reporter-${name}";
+      value = reporters.${name}.program;
+    }
+  ];
+in
+  listToAttrs (concatMap ofPlatform (attrNames targets))
+  // {
+    default = slipway.defaultImages;
+    image = slipway.defaultImages;
+    image-all = slipway.allImages;
+    kubectl = slipway.debs.kubectl.${buildPlatform.debian}.kubectl;
+    slipway = slipway.slipway;
+  }

@@ -13,4 +13,4 @@
   targets = mapAttrs (_: target: shell target []) slipway.targets;
 in
   # The work on this repository itself: the build machine's own, and the formatter.
-  targets // {default = shell slipway.targets.x86_64 [slipway.formatter];}
+  targets // {default = shell slipway.build [slipway.formatter];}

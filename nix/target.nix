@@ -13,27 +13,29 @@
   system,
 }: let
   libraries = debs.libraries.${platform.debian};
+  # what runs on the build machine
+  tools = builtins.mapAttrs (_: set: set.${buildPlatform.debian}) debs;
 
   cc = import ./toolchain/cc.nix {
     inherit bootstrap libraries platform platformName sysroot system;
-    debs = debs.cc.amd64;
+    debs = tools.cc;
   };
   pkg-config = import ./toolchain/pkg-config.nix {
     inherit bootstrap platform platformName system;
-    debs = debs.cc.amd64;
+    debs = tools.cc;
   };
   rust = import ./toolchain/rust.nix {
     inherit bootstrap system;
-    debs = debs.rust.amd64;
-    standardLibraries = [debs.sysroot.amd64.libstd-rust-dev debs.sysroot.${platform.debian}.libstd-rust-dev];
+    debs = tools.rust;
+    standardLibraries = [tools.sysroot.libstd-rust-dev debs.sysroot.${platform.debian}.libstd-rust-dev];
   };
   stdenv = import ./toolchain/stdenv.nix {
-    inherit bootstrap cc libraries patchelf pkg-config platform platformName system;
+    inherit bootstrap buildPlatform cc libraries patchelf pkg-config platform platformName system;
     buildCc =
       if buildCc == null
       then cc
       else buildCc;
-    debs = debs.cc.amd64;
+    debs = tools.cc;
   };
   sysroot = import ./toolchain/sysroot.nix {
     inherit bootstrap system;

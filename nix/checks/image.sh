@@ -16,7 +16,9 @@ grep -q '^nonroot:x:65532:65532:' root/etc/passwd || fail "/etc/passwd has no us
 
 # the one blob that is a config
 config=$(grep -l '"rootfs"' "$image"/blobs/sha256/* | head -n 1)
-for words in '"User":"65532:65532"' "\"architecture\":\"${oci#*/}\"" "\"Entrypoint\":\[\"$entrypoint\"\]" \
+IFS=/ read -r os architecture variant <<<"$oci"
+for words in "\"os\":\"$os\"" "\"architecture\":\"$architecture\"" ${variant:+"\"variant\":\"$variant\""} \
+  '"User":"65532:65532"' "\"Entrypoint\":\[\"$entrypoint\"\]" \
   '"org.opencontainers.image.source":' '"org.opencontainers.image.revision":' '"org.opencontainers.image.version":'; do
   grep -q "$words" "$config" || fail "its config lacks $words"
 done

@@ -1,13 +1,15 @@
 # The process info reporter for one target, and its image.
 {
+  builtFor,
   image,
   root,
   target,
+  workspace,
 }: let
   manifest = builtins.fromTOML (builtins.readFile (root + "/Cargo.toml"));
 
   arguments = {
-    inherit root;
+    inherit builtFor root workspace;
     packages = ["reporter"];
     buildInputs = [target.librdkafka.dev];
   };

@@ -37,7 +37,7 @@ in
     # clang leaves unused what is only for the linker when it does not link
     wrapper = ''
       #!${bootstrap}/bin/bash
-      exec ${clang}/clang --target=${platform.gnu} --sysroot=${sysroot} -resource-dir=${resources} \
+      exec ${clang}/clang --target=${toString ([platform.gnu] ++ platform.cflags)} --sysroot=${sysroot} -resource-dir=${resources} \
         --ld-path=${debs.lld-19}/lib/llvm-19/bin/ld.lld -Qunused-arguments \
         -ffile-prefix-map="''${NIX_BUILD_TOP:-/build}"=/build \
         $NIX_CFLAGS_COMPILE_${platformName} "$@" $NIX_LDFLAGS_${platformName} \

@@ -54,5 +54,16 @@
     (all: pin: foldl' (all: architecture: all // {${architecture} = true;}) all pin.for)
     {}
     (filter (pin: elem set pin.sets) lock.package);
+  ofSet = set: let
+    locked = architectures set;
+  in
+    listToAttrs (map (platform: {
+        name = platform.debian;
+        value =
+          if locked ? ${platform.debian}
+          then packagesOf set platform.debian
+          else throw "slipway.lock has no set ${set} for ${platform.debian}; add it to the set's architectures in slipway.toml and run: slipway lock";
+      })
+      (attrValues platforms));
 in
-  builtins.mapAttrs (set: _: builtins.mapAttrs (architecture: _: packagesOf set architecture) (architectures set)) sets
+  builtins.mapAttrs (set: _: ofSet set) sets

@@ -3,6 +3,7 @@
 {
   bootstrap,
   buildCc,
+  buildPlatform,
   cc,
   debs,
   libraries,
@@ -40,7 +41,7 @@
         inherit platformName stdenv system;
         inherit (platform) gnu;
         args = ["-e" ./default-builder.sh];
-        buildGnu = "x86_64-linux-gnu";
+        buildGnu = buildPlatform.gnu;
         buildInputs = withDepends buildInputs;
         builder = "${bootstrap}/bin/bash";
         initialPath = [bootstrap buildCc cc debs.make patchelf pkg-config];

@@ -17,8 +17,16 @@ pub struct Platform {
     pub name: String,
     /// The kernel's entry for the emulator.
     pub binfmt: String,
+    /// Whether a flake of Slipway's has packages that are built on such a machine.
+    pub builds: bool,
+    /// As in `libc6 (arm64)`.
+    pub debian: String,
+    /// Whether its image is in `.#image`.
+    pub default: bool,
     /// As readelf prints it.
     pub elf_machine: String,
+    /// Nix's name of such machines.
+    pub nix: String,
     /// As in `linux/arm64`.
     pub oci: String,
 }
@@ -36,9 +44,17 @@ impl Platform {
                     let value = row[field].as_str().map(String::from);
                     value.with_context(|| format!("nix/platforms.nix: {name} has no {field}"))
                 };
+                let is = |field: &str| {
+                    let value = row[field].as_bool();
+                    value.with_context(|| format!("nix/platforms.nix: {name} lacks {field}"))
+                };
                 Ok(Self {
                     binfmt: field("binfmt")?,
+                    builds: is("builds")?,
+                    debian: field("debian")?,
+                    default: is("default")?,
                     elf_machine: field("elfMachine")?,
+                    nix: field("nix")?,
                     oci: field("oci")?,
                     name,
                 })
@@ -46,20 +62,36 @@ impl Platform {
             .collect()
     }
 
-    pub fn named(name: &str) -> Result<Self> {
-        Self::all()?
-            .into_iter()
-            .find(|platform| platform.name == name)
-            .with_context(|| format!("nix/platforms.nix has no {name}"))
+    /// Those that are built when none is named.
+    pub fn defaults() -> Result<Vec<Self>> {
+        let all = Self::all()?.into_iter();
+        Ok(all.filter(|platform| platform.default).collect())
+    }
+
+    /// This machine's.
+    pub fn own() -> Result<Self> {
+        let own = Self::all()?.into_iter().find(Self::is_native);
+        own.context("nix/platforms.nix has no row for this machine")
+    }
+
+    /// A default one that is not this machine's.
+    pub fn foreign() -> Result<Self> {
+        let foreign = Self::defaults()?.into_iter().find(|it| !it.is_native());
+        foreign.context("nix/platforms.nix has no default platform but this machine's")
     }
 
     pub fn image(&self) -> String {
         format!("image-{}", self.name)
     }
 
-    /// As OCI has it: `arm64`.
+    /// As OCI has it: `arm64`, or `arm` of `linux/arm/v7`.
     pub fn architecture(&self) -> &str {
-        self.oci.trim_start_matches("linux/")
+        self.oci.split('/').nth(1).unwrap_or_default()
+    }
+
+    /// As OCI has it: `v7` of `linux/arm/v7`.
+    pub fn variant(&self) -> Option<&str> {
+        self.oci.split('/').nth(2)
     }
 
     pub fn is_native(&self) -> bool {

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, bail};
 use crate::command::CommandExt;
 use crate::kafka;
 use crate::network;
+use crate::nix::nix_build;
 use crate::platform::Platform;
+use crate::repository::repository;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Requirement<'a> {
@@ -28,6 +30,8 @@ pub enum Requirement<'a> {
     NoNetwork,
     /// Programs of this platform can be run, by an emulator if need be.
     Runs(&'a Platform),
+    /// Nix takes it from this user that the machine can build what another one can.
+    TrustedByNix,
 }
 
 /// Whether all requirements are met; says so if they are not, and fails if they must be.
@@ -75,6 +79,10 @@ impl Requirement<'_> {
                 .map(drop)
                 .context("unshare(1) may not make a network namespace here"),
             Self::Runs(platform) => runs(platform),
+            Self::TrustedByNix => match is_root()? {
+                true => Ok(()),
+                false => bail!("Nix takes extra-platforms from root only"),
+            },
         }
     }
 }
@@ -93,6 +101,16 @@ pub fn is_root() -> Result<bool> {
     Ok(Command::new("id").arg("-u").text()?.trim() == "0")
 }
 
+/// Whether a program for a platform starts, by no more than the kernel.
+fn starts(platform: &Platform) -> Result<bool> {
+    let program = nix_build(repository(), &format!("reporter-{}", platform.name))?;
+    let mut program = Command::new(program.join("bin/reporter"));
+    Ok(program
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success()))
+}
+
 const REGISTERED: &str = "/proc/sys/fs/binfmt_misc";
 
 /// Registers the emulator with the kernel, as systemd does where it runs (binfmt.d(5)).
@@ -104,6 +122,10 @@ fn runs(platform: &Platform) -> Result<()> {
     if !entry.exists() {
         let format = format!("/usr/lib/binfmt.d/{}.conf", platform.binfmt);
         let Ok(format) = fs::read_to_string(&format) else {
+            // Debian has no entry for what the kernel runs by itself.
+            if starts(platform)? {
+                return Ok(());
+            }
             bail!("there is no {format}; run: apt-get install qemu-user-static");
         };
         if !is_root()? {

@@ -17,7 +17,7 @@ pub fn scene(properties: &[(&str, &str)]) -> Result<Option<(Kafka, Reporter)>> {
     if !met(&[Requirement::Kafka, Requirement::Podman])? {
         return Ok(None);
     }
-    let platform = Platform::named(std::env::consts::ARCH)?;
+    let platform = Platform::own()?;
     Ok(Some((Kafka::start(properties)?, Reporter::new(&platform)?)))
 }
 

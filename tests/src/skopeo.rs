@@ -7,12 +7,26 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command::CommandExt;
+use crate::platform::Platform;
 use crate::requirement::Requirement;
 
 pub const SKOPEO: Requirement = Requirement::Program("skopeo", "skopeo");
 
 pub fn skopeo(arguments: &[&str]) -> Result<String> {
     Command::new("skopeo").args(arguments).text()
+}
+
+/// The options that choose a platform's image.
+pub fn choosing(platform: &Platform) -> Vec<&str> {
+    let mut options = vec![
+        "--override-os=linux",
+        "--override-arch",
+        platform.architecture(),
+    ];
+    if let Some(variant) = platform.variant() {
+        options.extend(["--override-variant", variant]);
+    }
+    options
 }
 
 /// `skopeo inspect` with options, of an image layout.

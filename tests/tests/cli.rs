@@ -21,7 +21,7 @@ fn seed_fetches_nothing_when_nothing_is_missing() -> Result<()> {
 }
 
 #[test]
-fn build_shows_a_row_for_every_platform_and_the_index() -> Result<()> {
+fn build_shows_a_row_for_every_default_platform_and_the_index() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let link = directory.path().join("result");
     let link = link.to_str().context("TMPDIR")?;
@@ -31,7 +31,7 @@ fn build_shows_a_row_for_every_platform_and_the_index() -> Result<()> {
         .skip(1)
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let platforms = Platform::all()?;
+    let platforms = Platform::defaults()?;
     let mut expected: BTreeSet<&str> = platforms.iter().map(|p| p.oci.as_str()).collect();
     expected.insert("index");
     assert_eq!(first, expected, "{table}");
@@ -63,13 +63,12 @@ fn build_gives_the_digests_that_plain_nix_build_gives() -> Result<()> {
         let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json"))?)?;
         assert_eq!(row["digest"], index["manifests"][0]["digest"]);
     }
-    assert_eq!(rows.len(), Platform::all()?.len() + 1);
+    assert_eq!(rows.len(), Platform::defaults()?.len() + 1);
     Ok(())
 }
 
-fn runs_an_image(platform: &str) -> Result<()> {
-    let platform = Platform::named(platform)?;
-    if !met(&[Requirement::Runs(&platform)])? {
+fn runs_the_image_of(platform: &Platform) -> Result<()> {
+    if !met(&[Requirement::Runs(platform)])? {
         return Ok(());
     }
     let layout = nix_build(repository(), "image")?;
@@ -87,18 +86,18 @@ fn runs_an_image(platform: &str) -> Result<()> {
 }
 
 #[test]
-fn run_shows_the_messages_of_the_amd64_image() -> Result<()> {
-    runs_an_image("x86_64")
+fn run_shows_the_messages_of_the_image_of_this_machine() -> Result<()> {
+    runs_the_image_of(&Platform::own()?)
 }
 
 #[test]
-fn run_shows_the_messages_of_the_arm64_image() -> Result<()> {
-    runs_an_image("aarch64")
+fn run_shows_the_messages_of_the_image_of_another_machine() -> Result<()> {
+    runs_the_image_of(&Platform::foreign()?)
 }
 
 #[test]
 fn run_of_an_image_gives_its_exit_code() -> Result<()> {
-    let layout = nix_build(repository(), "image-x86_64")?;
+    let layout = nix_build(repository(), &Platform::own()?.image())?;
     let output = slipway(&["run", layout.to_str().context("store path")?])?.outcome()?;
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");

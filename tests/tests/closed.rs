@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use end_to_end::nix::derivation;
+use end_to_end::platform::Platform;
 use end_to_end::repository::Copy;
 
 fn with_one_more_line(comment: &'static str) -> impl Fn(String) -> String {
@@ -43,7 +44,11 @@ fn an_edit_of_the_reporter_makes_new_images() -> Result<()> {
 #[test]
 fn an_edit_of_the_reporter_compiles_no_dependency_and_packs_no_library_again() -> Result<()> {
     let copy = Copy::new()?;
-    let parts = ["reporter-x86_64.dependencies", "librdkafka-x86_64"];
+    let own = Platform::own()?.name;
+    let parts = [
+        format!("reporter-{own}.dependencies"),
+        format!("librdkafka-{own}"),
+    ];
     let derivations = || -> Result<Vec<String>> {
         parts
             .iter()

@@ -1,4 +1,4 @@
-//! The images in a container engine, on every platform.
+//! The images in a container engine, on this machine and, emulated, on another.
 
 use std::fs;
 use std::thread;
@@ -20,14 +20,13 @@ struct Scene {
 
 impl Scene {
     /// None if this machine can't run that.
-    fn new(platform: &str) -> Result<Option<Self>> {
-        let platform = Platform::named(platform)?;
-        if !met(&[Requirement::Podman, Requirement::Runs(&platform)])? {
+    fn new(platform: &Platform) -> Result<Option<Self>> {
+        if !met(&[Requirement::Podman, Requirement::Runs(platform)])? {
             return Ok(None);
         }
         let podman = Podman::new()?;
         // The index, so that it is also tested that the engine finds the platform in it.
-        let image = podman.load(&nix_build(repository(), "image")?, &platform)?;
+        let image = podman.load(&nix_build(repository(), "image")?, platform)?;
         Ok(Some(Self { podman, image }))
     }
 
@@ -55,7 +54,7 @@ impl Scene {
     }
 }
 
-fn reports_to_a_broker(platform: &str) -> Result<()> {
+fn reports_to_a_broker(platform: &Platform) -> Result<()> {
     let Some(scene) = Scene::new(platform)? else {
         return Ok(());
     };
@@ -77,7 +76,7 @@ fn reports_to_a_broker(platform: &str) -> Result<()> {
     Ok(())
 }
 
-fn ends_on_sigterm(platform: &str) -> Result<()> {
+fn ends_on_sigterm(platform: &Platform) -> Result<()> {
     let Some(scene) = Scene::new(platform)? else {
         return Ok(());
     };
@@ -95,7 +94,7 @@ fn ends_on_sigterm(platform: &str) -> Result<()> {
     Ok(())
 }
 
-fn asks_for_a_broker(platform: &str) -> Result<()> {
+fn asks_for_a_broker(platform: &Platform) -> Result<()> {
     let Some(scene) = Scene::new(platform)? else {
         return Ok(());
     };
@@ -108,38 +107,38 @@ fn asks_for_a_broker(platform: &str) -> Result<()> {
 }
 
 #[test]
-fn the_amd64_reporter_is_read_only_and_alone_and_a_consumer_reads_its_messages() -> Result<()> {
-    reports_to_a_broker("x86_64")
+fn the_native_reporter_is_read_only_and_alone_and_a_consumer_reads_its_messages() -> Result<()> {
+    reports_to_a_broker(&Platform::own()?)
 }
 
 #[test]
-fn the_arm64_reporter_is_read_only_and_alone_and_a_consumer_reads_its_messages() -> Result<()> {
-    reports_to_a_broker("aarch64")
+fn the_foreign_reporter_is_read_only_and_alone_and_a_consumer_reads_its_messages() -> Result<()> {
+    reports_to_a_broker(&Platform::foreign()?)
 }
 
 #[test]
-fn the_amd64_reporter_ends_on_sigterm_with_everything_delivered() -> Result<()> {
-    ends_on_sigterm("x86_64")
+fn the_native_reporter_ends_on_sigterm_with_everything_delivered() -> Result<()> {
+    ends_on_sigterm(&Platform::own()?)
 }
 
 #[test]
-fn the_arm64_reporter_ends_on_sigterm_with_everything_delivered() -> Result<()> {
-    ends_on_sigterm("aarch64")
+fn the_foreign_reporter_ends_on_sigterm_with_everything_delivered() -> Result<()> {
+    ends_on_sigterm(&Platform::foreign()?)
 }
 
 #[test]
-fn the_amd64_reporter_without_a_broker_says_in_one_line_what_to_set() -> Result<()> {
-    asks_for_a_broker("x86_64")
+fn the_native_reporter_without_a_broker_says_in_one_line_what_to_set() -> Result<()> {
+    asks_for_a_broker(&Platform::own()?)
 }
 
 #[test]
-fn the_arm64_reporter_without_a_broker_says_in_one_line_what_to_set() -> Result<()> {
-    asks_for_a_broker("aarch64")
+fn the_foreign_reporter_without_a_broker_says_in_one_line_what_to_set() -> Result<()> {
+    asks_for_a_broker(&Platform::foreign()?)
 }
 
 #[test]
 fn the_reporter_has_under_20_mb_of_resident_memory_even_with_a_broker_within() -> Result<()> {
-    let Some(scene) = Scene::new(std::env::consts::ARCH)? else {
+    let Some(scene) = Scene::new(&Platform::own()?)? else {
         return Ok(());
     };
     let id = scene.start()?;

@@ -70,7 +70,7 @@ fn a_thousand_starts_and_ends_deliver_a_thousand_messages_and_leave_nothing_behi
     if !met(&[Requirement::Kafka])? {
         return Ok(());
     }
-    let platform = Platform::named(std::env::consts::ARCH)?;
+    let platform = Platform::own()?;
     let layout = Layout::open(&nix_build(repository(), &platform.image())?)?;
     let image = layout.images()?.remove(0);
     let directory = tempfile::tempdir()?;

@@ -7,7 +7,7 @@ use end_to_end::nix::nix_build;
 use end_to_end::platform::Platform;
 use end_to_end::repository::repository;
 use end_to_end::requirement::met;
-use end_to_end::skopeo::{SKOPEO, inspect, skopeo};
+use end_to_end::skopeo::{SKOPEO, choosing, inspect, skopeo};
 use serde_json::{Value, json};
 
 #[test]
@@ -17,11 +17,9 @@ fn an_image_is_for_its_platform_and_runs_the_reporter_as_a_user() -> Result<()> 
     }
     for platform in Platform::all()? {
         let layout = nix_build(repository(), &platform.image())?;
-        let config = inspect(
-            &layout,
-            &["--config", "--override-arch", platform.architecture()],
-        )?;
+        let config = inspect(&layout, &[&["--config"], &choosing(&platform)[..]].concat())?;
         assert_eq!(config["architecture"], platform.architecture());
+        assert_eq!(config["variant"].as_str(), platform.variant());
         assert_eq!(config["os"], "linux");
         assert_eq!(config["config"]["User"], "65532:65532");
         let entrypoint = config["config"]["Entrypoint"].as_array();
@@ -49,7 +47,7 @@ fn an_image_says_what_it_is_and_where_it_comes_from() -> Result<()> {
     }
     for platform in Platform::all()? {
         let layout = nix_build(repository(), &platform.image())?;
-        let image = inspect(&layout, &["--override-arch", platform.architecture()])?;
+        let image = inspect(&layout, &choosing(&platform))?;
         let label = |name: &str| {
             let label = image["Labels"][format!("org.opencontainers.image.{name}")].as_str();
             label
@@ -104,10 +102,7 @@ fn the_c_library_openssl_librdkafka_and_the_app_are_layers_of_their_own() -> Res
     }
     for platform in Platform::all()? {
         let layout = nix_build(repository(), &platform.image())?;
-        let config = inspect(
-            &layout,
-            &["--config", "--override-arch", platform.architecture()],
-        )?;
+        let config = inspect(&layout, &[&["--config"], &choosing(&platform)[..]].concat())?;
         let history = config["history"].as_array().context("no history")?;
         let count = |list: &Value| list.as_array().map(Vec::len);
         assert_eq!(Some(history.len()), count(&config["rootfs"]["diff_ids"]));
@@ -126,15 +121,13 @@ fn the_c_library_openssl_librdkafka_and_the_app_are_layers_of_their_own() -> Res
     Ok(())
 }
 
-#[test]
-fn the_index_holds_the_image_of_every_platform() -> Result<()> {
+fn holds_the_image_of_each(index: &str, platforms: &[Platform]) -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
-    let index = nix_build(repository(), "image")?;
+    let index = nix_build(repository(), index)?;
     let manifests = inspect(&index, &["--raw"])?["manifests"].clone();
     let manifests = manifests.as_array().context("no manifests")?.clone();
-    let platforms = Platform::all()?;
     assert_eq!(manifests.len(), platforms.len());
     for platform in platforms {
         let image = nix_build(repository(), &platform.image())?;
@@ -143,11 +136,22 @@ fn the_index_holds_the_image_of_every_platform() -> Result<()> {
             .iter()
             .find(|entry| entry["platform"]["architecture"] == platform.architecture())
             .with_context(|| format!("no {}", platform.oci))?;
+        assert_eq!(entry["platform"]["variant"].as_str(), platform.variant());
         assert_eq!(entry["digest"], own["manifests"][0]["digest"]);
-        let chosen = inspect(&index, &["--override-arch", platform.architecture()])?;
+        let chosen = inspect(&index, &choosing(platform))?;
         assert_eq!(chosen["Architecture"], platform.architecture());
     }
     Ok(())
+}
+
+#[test]
+fn the_index_holds_the_image_of_every_default_platform() -> Result<()> {
+    holds_the_image_of_each("image", &Platform::defaults()?)
+}
+
+#[test]
+fn the_index_of_all_holds_the_image_of_every_platform() -> Result<()> {
+    holds_the_image_of_each("image-all", &Platform::all()?)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The images as they are shipped, on every platform, with Apache Kafka.
+//! The images as they are shipped, on this machine and, emulated, on another, with Apache Kafka.
 
 use std::fs;
 use std::process::Command;
@@ -18,18 +18,17 @@ struct Scene {
 
 impl Scene {
     /// None if this machine can't run that.
-    fn new(platform: &str) -> Result<Option<Self>> {
-        let platform = Platform::named(platform)?;
+    fn new(platform: &Platform) -> Result<Option<Self>> {
         if !met(&[
             Requirement::Kafka,
             Requirement::Podman,
-            Requirement::Runs(&platform),
+            Requirement::Runs(platform),
         ])? {
             return Ok(None);
         }
         Ok(Some(Self {
             kafka: Kafka::start(&[])?,
-            reporter: Reporter::new(&platform)?,
+            reporter: Reporter::new(platform)?,
         }))
     }
 
@@ -89,7 +88,7 @@ fn utc(milliseconds: i64, format: &str) -> Result<String> {
 const AUTHORITY: &str = "/run/ca.crt";
 const PASSWORD: &str = "/run/secrets/password";
 
-fn delivers_to_every_listener(platform: &str) -> Result<()> {
+fn delivers_to_every_listener(platform: &Platform) -> Result<()> {
     let Some(scene) = Scene::new(platform)? else {
         return Ok(());
     };
@@ -125,11 +124,11 @@ fn delivers_to_every_listener(platform: &str) -> Result<()> {
 }
 
 #[test]
-fn the_amd64_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
-    delivers_to_every_listener("x86_64")
+fn the_native_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+    delivers_to_every_listener(&Platform::own()?)
 }
 
 #[test]
-fn the_arm64_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
-    delivers_to_every_listener("aarch64")
+fn the_foreign_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+    delivers_to_every_listener(&Platform::foreign()?)
 }

@@ -31,7 +31,7 @@ struct Scene {
 
 impl Scene {
     fn play() -> Result<Self> {
-        let platform = Platform::named(std::env::consts::ARCH)?;
+        let platform = Platform::own()?;
         let podman = Podman::new()?;
         let image = podman.load(&nix_build(repository(), "image")?, &platform)?;
         let name = "localhost:5000/reporter:dev";
@@ -170,7 +170,7 @@ fn the_overlay_with_tls_and_scram_logs_in_with_what_its_secret_holds() -> Result
         ));
     }
 
-    let reporter = Reporter::new(&Platform::named(std::env::consts::ARCH)?)?;
+    let reporter = Reporter::new(&Platform::own()?)?;
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let ended = reporter
         .start(&options, &["--count=3", "--interval=10ms"])?

@@ -27,8 +27,7 @@ const RUN: [&str; 4] = [
 /// The index, and the image ID (the config's digest) of one of its platforms.
 fn image(platform: &Platform) -> Result<(String, String)> {
     let layout = nix_build(repository(), "image")?;
-    let architecture = platform.oci.trim_start_matches("linux/");
-    let manifest = inspect_platform(&layout, architecture)?;
+    let manifest = inspect_platform(&layout, platform.architecture())?;
     let id = manifest["config"]["digest"].as_str();
     let id = id.context("a manifest without a config")?.to_owned();
     Ok((layout.display().to_string(), id))
@@ -48,8 +47,7 @@ fn inspect_platform(layout: &Path, architecture: &str) -> Result<Value> {
 
 #[test]
 fn podman_gets_the_image_of_this_machine_and_of_another_under_all_its_names() -> Result<()> {
-    for name in ["x86_64", "aarch64"] {
-        let platform = Platform::named(name)?;
+    for platform in [Platform::own()?, Platform::foreign()?] {
         if !met(&[Requirement::Podman, Requirement::Runs(&platform), SKOPEO])? {
             return Ok(());
         }
@@ -76,7 +74,7 @@ fn podman_gets_the_image_of_this_machine_and_of_another_under_all_its_names() ->
 
 #[test]
 fn docker_gets_the_image_and_runs_it() -> Result<()> {
-    let platform = Platform::named("x86_64")?;
+    let platform = Platform::own()?;
     let needed = [
         Requirement::Root("a Docker daemon of one's own"),
         Requirement::Program("dockerd", "docker.io"),
@@ -129,19 +127,15 @@ fn containerd_gets_the_image_of_either_platform_as_it_was_built() -> Result<()> 
         return Ok(());
     }
     let containerd = Containerd::start()?;
-    for name in ["x86_64", "aarch64"] {
-        let platform = Platform::named(name)?;
+    for platform in [Platform::own()?, Platform::foreign()?] {
         let (layout, id) = image(&platform)?;
-        let name = format!("localhost/reporter:{name}");
+        let name = format!("localhost/reporter:{}", platform.name);
         let mut load = slipway(&["load", &layout, "-t", &name, "--into", "containerd"])?;
         load.args(["--platform", &platform.oci])
             .envs(containerd.environment());
         let said = load.text()?;
         assert!(said.contains(&id), "{said}");
-        let manifest = inspect_platform(
-            Path::new(&layout),
-            platform.oci.trim_start_matches("linux/"),
-        )?;
+        let manifest = inspect_platform(Path::new(&layout), platform.architecture())?;
         let listed = containerd.ctr(&["images", "list"]).text()?;
         let line = listed.lines().find(|line| line.starts_with(&name));
         let line = line.with_context(|| format!("{name} is not in {listed}"))?;
@@ -165,7 +159,7 @@ fn what_is_written_is_read_by_others_with_the_same_digests() -> Result<()> {
     }
     let place = TempDir::new()?;
     let at = |name: &str| place.path().join(name).display().to_string();
-    let (layout, id) = image(&Platform::named("x86_64")?)?;
+    let (layout, id) = image(&Platform::own()?)?;
     let outputs = [
         format!("type=oci,dest={}", at("layout")),
         format!("type=oci,dest={}", at("oci.tar")),
@@ -224,31 +218,27 @@ fn labels_and_annotations_are_added_to_what_is_sent() -> Result<()> {
     let place = TempDir::new()?;
     let at = |name: &str| place.path().join(name).display().to_string();
     let output = format!("type=oci,dest={}", at("layout"));
-    slipway(&[
-        "build",
-        "--platform",
-        "linux/arm64,linux/amd64",
-        "--output",
-        &output,
-    ])?
-    .args([
-        "--label",
-        "team=harbour",
-        "--annotation",
-        "a=b",
-        "--annotation",
-        "index:c=d=e",
-    ])
-    .arg("--out-link")
-    .arg(at("result"))
-    .text()?;
+    let platforms = Platform::defaults()?;
+    let names: Vec<&str> = platforms.iter().map(|it| it.oci.as_str()).collect();
+    slipway(&["build", "--platform", &names.join(","), "--output", &output])?
+        .args([
+            "--label",
+            "team=harbour",
+            "--annotation",
+            "a=b",
+            "--annotation",
+            "index:c=d=e",
+        ])
+        .arg("--out-link")
+        .arg(at("result"))
+        .text()?;
     let layout = place.path().join("layout");
     let index = inspect(&layout, &["--raw"])?;
     assert_eq!(index["annotations"]["c"], "d=e");
-    for architecture in ["amd64", "arm64"] {
-        let manifest = inspect_platform(&layout, architecture)?;
+    for platform in platforms {
+        let manifest = inspect_platform(&layout, platform.architecture())?;
         assert_eq!(manifest["annotations"]["a"], "b");
-        let shown = inspect(&layout, &["--override-arch", architecture]);
+        let shown = inspect(&layout, &["--override-arch", platform.architecture()]);
         assert_eq!(shown?["Labels"]["team"], "harbour");
     }
     Ok(())
@@ -264,7 +254,7 @@ fn one_platform_alone_is_an_image_and_no_index() -> Result<()> {
     let mut build = slipway(&[
         "build",
         "--platform",
-        "linux/arm64",
+        &Platform::foreign()?.oci,
         "--output",
         &at("layout"),
     ])?;

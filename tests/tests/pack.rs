@@ -68,15 +68,14 @@ fn digest(layout: &Path) -> Result<Value> {
     Ok(index["manifests"][0]["digest"].clone())
 }
 
-fn runs(platform: &str) -> Result<()> {
-    let platform = Platform::named(platform)?;
-    if !met(&[Requirement::Podman, Requirement::Runs(&platform)])? {
+fn runs(platform: &Platform) -> Result<()> {
+    if !met(&[Requirement::Podman, Requirement::Runs(platform)])? {
         return Ok(());
     }
     let scene = Scene::new()?;
-    let layout = scene.pack(&reporter(&platform)?, "image", &["--user=65532"])?;
+    let layout = scene.pack(&reporter(platform)?, "image", &["--user=65532"])?;
     let podman = Podman::new()?;
-    let image = podman.load(&layout, &platform)?;
+    let image = podman.load(&layout, platform)?;
     let arguments = ["--embedded-broker", "--count", "2", "--interval", "0.1s"];
     let said = podman.run(&["--rm"], &image, &arguments).text()?;
     let lines: Vec<&str> = said.lines().collect();
@@ -88,13 +87,13 @@ fn runs(platform: &str) -> Result<()> {
 }
 
 #[test]
-fn what_is_packed_runs_on_amd64() -> Result<()> {
-    runs("x86_64")
+fn what_is_packed_runs_on_this_machine() -> Result<()> {
+    runs(&Platform::own()?)
 }
 
 #[test]
-fn what_is_packed_runs_on_arm64() -> Result<()> {
-    runs("aarch64")
+fn what_is_packed_runs_on_another_machine() -> Result<()> {
+    runs(&Platform::foreign()?)
 }
 
 #[test]
@@ -103,7 +102,7 @@ fn another_reader_finds_what_was_asked_for() -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new()?;
-    for platform in Platform::all()? {
+    for platform in Platform::defaults()? {
         let program = reporter(&platform)?;
         for compression in ["zstd", "gzip"] {
             let options = [
@@ -142,16 +141,19 @@ fn another_reader_finds_what_was_asked_for() -> Result<()> {
 #[test]
 fn a_small_change_makes_one_layer_anew_and_back_is_the_same_digest() -> Result<()> {
     let scene = Scene::new()?;
-    let program = reporter(&Platform::named("x86_64")?)?;
+    let platform = Platform::own()?;
+    let program = reporter(&platform)?;
     let noted = |note: &str| -> Result<PathBuf> {
         let expression = format!(
-            r#"(builtins.getFlake "git+file://{}").lib.targets.x86_64.stdenv.mkDerivation {{
+            r#"(builtins.getFlake "git+file://{}").lib.forSystem.{}.targets.{}.stdenv.mkDerivation {{
                 name = "noted";
                 phases = "install";
                 installPhase = "mkdir -p $out/bin; ln -s {}/bin/reporter $out/bin/noted; echo {note} >$out/note";
                 program = builtins.storePath "{}";
             }}"#,
             repository().display(),
+            platform.nix,
+            platform.name,
             program.display(),
             program.display()
         );
@@ -184,13 +186,15 @@ fn a_small_change_makes_one_layer_anew_and_back_is_the_same_digest() -> Result<(
 #[test]
 fn a_link_that_nix_made_is_as_good_as_the_path() -> Result<()> {
     let scene = Scene::new()?;
+    let platform = Platform::own()?;
     let link = scene.path("result");
     nix(repository())
-        .args(["build", ".#reporter-x86_64", "--out-link"])
+        .args(["build", &format!(".#reporter-{}", platform.name)])
+        .arg("--out-link")
         .arg(&link)
         .text()?;
     let by_link = scene.pack(&link, "by-link", &[])?;
-    let path = reporter(&Platform::named("x86_64")?)?;
+    let path = reporter(&platform)?;
     let by_path = scene.pack(&path, "by-path", &[])?;
     assert_eq!(digest(&by_link)?, digest(&by_path)?);
     Ok(())
@@ -208,7 +212,7 @@ fn what_is_not_in_the_store_is_said() -> Result<()> {
             missing.display()
         )
     );
-    let program = reporter(&Platform::named("x86_64")?)?.join("bin/reporter");
+    let program = reporter(&Platform::own()?)?.join("bin/reporter");
     let said = scene.command(&program, "image", &[])?.failure()?;
     assert!(said.contains("give that one"), "{said}");
     assert!(!scene.path("image").exists());
@@ -225,6 +229,7 @@ fn platforms_have_every_name_of_the_table() -> Result<()> {
         let one = slipway(&["platforms", &platform.oci, "--format", "json"])?.text()?;
         let one: Vec<Value> = serde_json::from_str(&one)?;
         assert_eq!(one[0]["name"], platform.name);
+        assert_eq!(one[0]["default"], platform.default);
         assert_eq!(one[0]["elfMachine"], platform.elf_machine);
     }
     Ok(())

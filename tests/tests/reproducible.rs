@@ -16,7 +16,7 @@ fn same_when_built_again(attribute: &str) -> Result<()> {
 
 #[test]
 fn images_are_the_same_when_packed_again() -> Result<()> {
-    for platform in Platform::all()? {
+    for platform in Platform::defaults()? {
         same_when_built_again(&platform.image())?;
     }
     same_when_built_again("image")
@@ -24,5 +24,5 @@ fn images_are_the_same_when_packed_again() -> Result<()> {
 
 #[test]
 fn the_reporter_is_the_same_when_compiled_again() -> Result<()> {
-    same_when_built_again("reporter-x86_64")
+    same_when_built_again(&format!("reporter-{}", Platform::own()?.name))
 }

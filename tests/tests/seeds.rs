@@ -3,18 +3,21 @@
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
 use end_to_end::nix::nix;
+use end_to_end::platform::Platform;
 use end_to_end::repository::Copy;
 
 /// The hash of no file.
 const NO_HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Changes the value of a field in the first table of a TOML file that has this name; gives the
-/// table as it was.
+/// Changes the value of a field in the first table of a TOML file that has this name, and is for this
+/// machine if it is for any; gives the table as it was.
 fn pin_otherwise(copy: &Copy, file: &str, name: &str, field: &str) -> Result<String> {
     let text = std::fs::read_to_string(copy.file(file))?;
+    let own = format!("architecture = \"{}\"\n", Platform::own()?.debian);
     let table = text
         .split_inclusive("\n\n")
-        .find(|table| table.contains(&format!("name = \"{name}\"\n")))
+        .filter(|table| table.contains(&format!("name = \"{name}\"\n")))
+        .find(|table| table.contains(&own) || !table.contains("\narchitecture = "))
         .with_context(|| format!("{file} has no {name}"))?
         .to_owned();
     let line = format!("{field} = \"{}\"", value(&table, field)?);

@@ -56,13 +56,13 @@ fn assert_reports(program: &Path) -> Result<()> {
 }
 
 #[test]
-fn cargo_build_in_the_aarch64_shell_gives_an_arm64_program() -> Result<()> {
+fn cargo_build_in_the_shell_of_another_machine_gives_a_program_for_it() -> Result<()> {
     if !met(&[READELF])? {
         return Ok(());
     }
-    let platform = Platform::named("aarch64")?;
+    let platform = Platform::foreign()?;
     let (copy, target) = (Copy::new()?, TempDir::new()?);
-    let program = cargo_build("aarch64", &copy, target.path())?;
+    let program = cargo_build(&platform.name, &copy, target.path())?;
     assert_is_for(&program, &platform)?;
     if met(&[Requirement::Runs(&platform)])? {
         assert_reports(&program)?;
@@ -71,13 +71,14 @@ fn cargo_build_in_the_aarch64_shell_gives_an_arm64_program() -> Result<()> {
 }
 
 #[test]
-fn cargo_build_in_the_x86_64_shell_and_the_default_one_gives_a_program_that_runs() -> Result<()> {
+fn cargo_build_in_the_shell_of_this_machine_and_the_default_one_gives_a_program_that_runs()
+-> Result<()> {
     if !met(&[READELF])? {
         return Ok(());
     }
-    let platform = Platform::named("x86_64")?;
+    let platform = Platform::own()?;
     let (copy, target) = (Copy::new()?, TempDir::new()?);
-    for shell in ["x86_64", "default"] {
+    for shell in [platform.name.as_str(), "default"] {
         let program = cargo_build(shell, &copy, target.path())?;
         assert_is_for(&program, &platform)?;
         assert_reports(&program)?;
@@ -90,7 +91,9 @@ fn a_shell_starts_without_a_network() -> Result<()> {
     if !met(&[Requirement::NoNetwork])? {
         return Ok(());
     }
-    for shell in ["default", "x86_64", "aarch64"] {
+    let platforms = [Platform::own()?, Platform::foreign()?];
+    let own = platforms.iter().map(|platform| platform.name.as_str());
+    for shell in own.chain(["default"]) {
         let mut develop = nix(repository());
         develop.args(["develop", &format!(".#{shell}"), "--command"]);
         // of the shell, and not of the machine

@@ -12,14 +12,16 @@ const REGISTERED: &str = "/proc/sys/fs/binfmt_misc";
 /// specification, figure 1-3).
 const ELF_MACHINE: std::ops::Range<usize> = 18..20;
 
+/// `EM_X86_64` and `EM_386`: a kernel for the first runs programs for the second by itself.
+const X86: [[u8; 2]; 2] = [[62, 0], [3, 0]];
+
 /// Whether the program can run here in a root of its own: it is for this machine, or an emulator is
 /// registered that the kernel keeps open (flag `F`), so that it need not be in that root. What is
 /// no ELF file is left to the kernel.
 pub fn can_run(program: &Path) -> io::Result<bool> {
     let header = header_of(program)?;
     let own = header_of(Path::new("/proc/self/exe"))?;
-    let machine = |header: &[u8]| header.get(ELF_MACHINE).map(<[u8]>::to_vec);
-    if !header.starts_with(b"\x7fELF") || machine(&header) == machine(&own) {
+    if !header.starts_with(b"\x7fELF") || is_native(&header, &own) {
         return Ok(true);
     }
     let Ok(entries) = fs::read_dir(REGISTERED) else {
@@ -29,6 +31,12 @@ pub fn can_run(program: &Path) -> io::Result<bool> {
     Ok(emulators
         .into_iter()
         .any(|emulator| matches(&emulator, &header)))
+}
+
+/// Whether a machine that runs what begins with `own` runs what begins with `header`.
+fn is_native(header: &[u8], own: &[u8]) -> bool {
+    let machines = [own, header].map(|header| header.get(ELF_MACHINE));
+    machines[0] == machines[1] || machines == X86.each_ref().map(|machine| Some(&machine[..]))
 }
 
 fn header_of(path: &Path) -> io::Result<Vec<u8>> {
@@ -99,6 +107,13 @@ mod tests {
     fn an_emulator_counts_when_it_is_enabled_and_kept_open() {
         assert!(!matches(&ARM64.replace("enabled", "disabled"), &elf(0xb7)));
         assert!(!matches(&ARM64.replace("POCF", "POC"), &elf(0xb7)));
+    }
+
+    #[test]
+    fn a_64_bit_machine_runs_programs_for_its_32_bit_predecessor_and_not_the_other_way_round() {
+        assert!(is_native(&elf(3), &elf(62)));
+        assert!(!is_native(&elf(62), &elf(3)));
+        assert!(!is_native(&elf(40), &elf(183)));
     }
 
     #[test]

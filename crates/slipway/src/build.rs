@@ -17,13 +17,13 @@ use crate::platforms::Table;
 use crate::project::Project;
 use crate::seed;
 
-/// What is built when nothing is named: the index and an image of each platform.
-const DEFAULT: [&str; 3] = [".#image", ".#image-x86_64", ".#image-aarch64"];
+/// What is built when nothing is named: this index, and the image of each default platform.
+const DEFAULT: &str = ".#image";
 
 /// Build images, and send them to where they are wanted
 #[derive(clap::Args)]
 pub struct Build {
-    /// What to build [default: images of all platforms]
+    /// What to build [default: images of the default platforms]
     installables: Vec<String>,
 
     /// Platforms to build for, such as linux/amd64,linux/arm64
@@ -40,7 +40,7 @@ pub struct Build {
         short,
         long,
         value_name = "FLAKE#ATTR",
-        default_value = DEFAULT[0],
+        default_value = DEFAULT,
         conflicts_with = "installables"
     )]
     file: String,
@@ -135,14 +135,17 @@ impl Build {
         if !self.installables.is_empty() {
             return Ok(self.installables.clone());
         }
-        if self.platforms.is_empty() {
-            return Ok(match &*self.file {
-                file if file == DEFAULT[0] => DEFAULT.map(String::from).to_vec(),
-                file => vec![file.to_owned()],
-            });
+        if self.platforms.is_empty() && self.file != DEFAULT {
+            return Ok(vec![self.file.clone()]);
         }
         let table = Table::read(nix)?;
         let attribute = |platform| table.attribute(&self.file, platform);
+        if self.platforms.is_empty() {
+            let index = std::iter::once(Ok(DEFAULT.to_owned()));
+            return index
+                .chain(table.defaults().into_iter().map(attribute))
+                .collect();
+        }
         self.platforms.iter().map(attribute).collect()
     }
 

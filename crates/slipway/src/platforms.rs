@@ -31,7 +31,10 @@ impl Platforms {
             None => table.0.iter().collect(),
         };
         match self.format {
-            Format::Text => print!("{}", columns(&rows)),
+            Format::Text => {
+                let tables: Vec<String> = rows.chunks(COLUMNS).map(columns).collect();
+                print!("{}", tables.join("\n"));
+            }
             Format::Json => {
                 let rows: Vec<Value> = rows.into_iter().map(Row::to_json).collect();
                 println!("{:#}", json!(rows));
@@ -40,6 +43,9 @@ impl Platforms {
         Ok(ExitCode::SUCCESS)
     }
 }
+
+/// Platforms beside each other, so that a line is not longer than a screen is wide.
+const COLUMNS: usize = 3;
 
 /// Where a flake has the table.
 const ATTRIBUTE: &str = ".#lib.platforms";
@@ -53,8 +59,9 @@ struct Row {
     /// As Nix's attributes end: `image-aarch64`.
     name: String,
     platform: Platform,
-    /// By the world that a name is of: `debian`, `rust`, …
-    names: BTreeMap<String, String>,
+    /// Names by the world that they are of, such as `debian` and `rust`, and what holds for the
+    /// platform, such as `default`.
+    fields: BTreeMap<String, Value>,
 }
 
 impl Table {
@@ -65,25 +72,22 @@ impl Table {
     }
 
     fn parse(value: &Value) -> Result<Self> {
-        let rows: BTreeMap<String, BTreeMap<String, String>> =
+        let rows: BTreeMap<String, BTreeMap<String, Value>> =
             serde::Deserialize::deserialize(value)
                 .context("it is not a table of the platforms' names")?;
-        let row = |(name, names): (String, BTreeMap<String, String>)| {
-            let platform = names
-                .get("oci")
-                .with_context(|| format!("{name} has no name oci"))?
-                .parse()?;
+        let row = |(name, fields): (String, BTreeMap<String, Value>)| {
+            let platform = fields.get("oci").and_then(Value::as_str);
+            let platform = platform.with_context(|| format!("{name} has no name oci"))?;
             Ok(Row {
+                platform: platform.parse()?,
                 name,
-                platform,
-                names,
+                fields,
             })
         };
         rows.into_iter().map(row).collect::<Result<_>>().map(Self)
     }
 
     /// The attribute of a flake that is `base` for one platform: `image-aarch64`.
-    #[allow(dead_code, reason = "`slipway build --platform` chooses by it")]
     pub fn attribute(&self, base: &str, platform: &Platform) -> Result<String> {
         let row = self.0.iter().find(|row| row.platform.serves(platform));
         match row {
@@ -97,11 +101,18 @@ impl Table {
         self.0.iter().map(|row| row.platform.to_string()).collect()
     }
 
-    /// The platforms that are not this machine's, with the name that the kernel has for an emulator
-    /// of theirs.
+    /// The platforms that are built for when none is named.
+    pub fn defaults(&self) -> Vec<&Platform> {
+        let rows = self.0.iter().filter(|row| row.is_default());
+        rows.map(|row| &row.platform).collect()
+    }
+
+    /// The default platforms that are not this machine's, with the name that the kernel has for an
+    /// emulator of theirs.
     pub fn foreign(&self) -> Vec<(String, String)> {
-        let rows = self.0.iter().filter(|row| row.name != env::consts::ARCH);
-        rows.filter_map(|row| Some((row.platform.to_string(), row.names.get("binfmt")?.clone())))
+        let rows = self.0.iter().filter(|row| row.is_default());
+        rows.filter(|row| row.name != env::consts::ARCH)
+            .filter_map(|row| Some((row.platform.to_string(), row.text("binfmt")?.to_owned())))
             .collect()
     }
 
@@ -126,27 +137,42 @@ impl Row {
             name.parse()
                 .is_ok_and(|platform| self.platform.serves(&platform))
         };
-        self.name == name || self.names.values().any(|own| own == name) || same_platform()
+        self.name == name || self.fields.values().any(|own| own == name) || same_platform()
+    }
+
+    fn is_default(&self) -> bool {
+        self.fields.get("default") == Some(&json!(true))
+    }
+
+    /// A field as it is shown to people; those that are neither a name nor a yes or no are not.
+    fn text(&self, field: &str) -> Option<&str> {
+        match self.fields.get(field)? {
+            Value::String(name) => Some(name),
+            Value::Bool(true) => Some("yes"),
+            Value::Bool(false) => Some("no"),
+            _ => None,
+        }
     }
 
     fn to_json(&self) -> Value {
-        let mut row = json!(self.names);
+        let mut row = json!(self.fields);
         row["name"] = json!(self.name);
         row
     }
 }
 
-/// A column for each platform, a line for each kind of name.
+/// A column for each platform, a line for each field.
 fn columns(rows: &[&Row]) -> String {
-    let kinds: BTreeSet<&String> = rows.iter().flat_map(|row| row.names.keys()).collect();
+    let fields = rows.iter().flat_map(|row| {
+        let names = row.fields.keys().map(String::as_str);
+        names.filter(|field| row.text(field).is_some())
+    });
+    let fields: BTreeSet<&str> = fields.collect();
     let mut lines = vec![vec!["name"]];
     lines[0].extend(rows.iter().map(|row| row.name.as_str()));
-    for kind in kinds {
-        let mut line = vec![kind.as_str()];
-        line.extend(
-            rows.iter()
-                .map(|row| row.names.get(kind).map_or("-", String::as_str)),
-        );
+    for field in fields {
+        let mut line = vec![field];
+        line.extend(rows.iter().map(|row| row.text(field).unwrap_or("-")));
         lines.push(line);
     }
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max();
@@ -170,8 +196,9 @@ mod tests {
 
     fn table() -> Table {
         Table::parse(&json!({
-            "aarch64": {"debian": "arm64", "oci": "linux/arm64"},
-            "x86_64": {"debian": "amd64", "oci": "linux/amd64"},
+            "aarch64": {"debian": "arm64", "default": true, "oci": "linux/arm64"},
+            "armv7": {"cflags": ["-march=armv7-a"], "debian": "armhf", "default": false, "oci": "linux/arm/v7"},
+            "x86_64": {"debian": "amd64", "default": true, "oci": "linux/amd64"},
         }))
         .unwrap()
     }
@@ -181,10 +208,24 @@ mod tests {
         for name in ["aarch64", "arm64", "linux/arm64", "linux/arm64/v8"] {
             assert_eq!(table().find(name).unwrap().name, "aarch64", "{name}");
         }
-        assert_eq!(
-            table().find("mips").err().unwrap().to_string(),
-            "mips is not a platform that can be built; these are: linux/arm64, linux/amd64"
-        );
+        for name in ["armv7", "armhf", "linux/arm", "linux/arm/v7"] {
+            assert_eq!(table().find(name).unwrap().name, "armv7", "{name}");
+        }
+        for name in ["mips", "linux/arm/v6"] {
+            assert_eq!(
+                table().find(name).err().unwrap().to_string(),
+                format!(
+                    "{name} is not a platform that can be built; these are: linux/arm64, linux/arm/v7, linux/amd64"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn who_names_no_platform_gets_the_default_ones() {
+        let table = table();
+        let names = table.defaults().into_iter().map(Platform::to_string);
+        assert!(names.eq(["linux/arm64", "linux/amd64"]));
     }
 
     #[test]
@@ -201,9 +242,10 @@ mod tests {
         let rows: Vec<&Row> = table.0.iter().collect();
         assert_eq!(
             columns(&rows),
-            "name    aarch64      x86_64\n\
-             debian  arm64        amd64\n\
-             oci     linux/arm64  linux/amd64\n"
+            "name     aarch64      armv7         x86_64\n\
+             debian   arm64        armhf         amd64\n\
+             default  yes          no            yes\n\
+             oci      linux/arm64  linux/arm/v7  linux/amd64\n"
         );
     }
 

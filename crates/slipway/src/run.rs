@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use slipway_oci::config::Execution;
 use slipway_oci::{Image, Layout, Platform, unpack};
+use slipway_verify::Machine;
 
 use crate::binfmt;
 use crate::pair::name_and_value;
@@ -24,7 +25,7 @@ pub struct Run {
     /// Image layout to run: a directory such as ./result
     layout: PathBuf,
 
-    /// Platform to run, if the layout holds several
+    /// Platform to run, if the layout holds several [default: this machine's]
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
 
@@ -73,12 +74,17 @@ impl Run {
         if images.len() == 1 {
             return Ok(images.remove(0));
         }
+        let own = Machine::of_file(Path::new("/proc/self/exe"))?;
+        let is_own = |image: &Image| own.is_some() && own == Machine::of(image.platform());
+        if let Some(at) = images.iter().position(is_own) {
+            return Ok(images.swap_remove(at));
+        }
         let names: Vec<String> = images
             .iter()
             .map(|image| image.platform().to_string())
             .collect();
         bail!(
-            "{} holds several images; name one with --platform: {}",
+            "{} holds several images, and none for this machine; name one with --platform: {}",
             self.layout.display(),
             names.join(", ")
         )

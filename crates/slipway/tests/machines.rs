@@ -20,7 +20,7 @@ case "$*" in
   *show-config*--json*) echo '{}' ;;
   *show-config*) printf 'experimental-features = flakes nix-command\nsandbox = true\n' ;;
   *"eval --json .#lib.platforms"*)
-    echo '{"aarch64":{"oci":"linux/arm64","debian":"arm64","binfmt":"qemu-none"},"x86_64":{"oci":"linux/amd64","debian":"amd64","binfmt":"qemu-x86_64"}}' ;;
+    echo '{"aarch64":{"oci":"linux/arm64","debian":"arm64","default":true,"binfmt":"qemu-none"},"x86_64":{"oci":"linux/amd64","debian":"amd64","default":true,"binfmt":"qemu-x86_64"}}' ;;
   *) echo "error: unexpected: $*" >&2; exit 1 ;;
 esac
 "#;
@@ -137,7 +137,7 @@ fn doctor_shows_no_secrets() {
 fn platforms_are_shown_under_every_name() {
     let machine = machine();
     let all = stdout(&run(&machine, &["platforms"]));
-    assert!(all.contains("debian  arm64        amd64\n"), "{all}");
+    assert!(all.contains("debian   arm64        amd64\n"), "{all}");
     let one = stdout(&run(&machine, &["platforms", "amd64", "--format", "json"]));
     let rows: Vec<Value> = serde_json::from_str(&one).unwrap();
     assert_eq!(rows.len(), 1);

@@ -1,0 +1,111 @@
+//! Machines that build: the flake has packages, checks and shells for each, and one that is not this
+//! machine makes a compiler, and with it a program, when it is emulated.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use end_to_end::command::CommandExt;
+use end_to_end::nix::nix;
+use end_to_end::platform::Platform;
+use end_to_end::repository::{Copy, repository};
+use end_to_end::requirement::{Requirement, met};
+use end_to_end::slipway::slipway;
+use serde_json::Value;
+
+fn machines() -> Result<Vec<Platform>> {
+    let all = Platform::all()?.into_iter();
+    Ok(all.filter(|platform| platform.builds).collect())
+}
+
+#[test]
+fn every_output_can_be_evaluated_for_every_machine() -> Result<()> {
+    let machines = machines()?;
+    assert!(machines.len() > 1);
+    for machine in &machines {
+        for output in ["checks", "devShells", "packages"] {
+            let derivations = nix(repository())
+                .args(["eval", "--json", &format!(".#{output}.{}", machine.nix)])
+                .args(["--apply", "builtins.mapAttrs (_: output: output.drvPath)"])
+                .text()?;
+            let derivations: Value = serde_json::from_str(&derivations)?;
+            let count = derivations.as_object().map_or(0, serde_json::Map::len);
+            assert!(count > Platform::all()?.len(), "{derivations}");
+        }
+        let formatter = format!(".#formatter.{}.drvPath", machine.nix);
+        nix(repository())
+            .args(["eval", "--raw", &formatter])
+            .text()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_architecture_that_is_not_locked_is_named_with_what_to_do() -> Result<()> {
+    let platform = Platform::foreign()?;
+    let copy = Copy::new()?;
+    let row = format!("for = [\"{}\"]", platform.debian);
+    copy.edit("slipway.lock", |text| {
+        let tables = text.split_inclusive("\n\n");
+        let others = tables.filter(|table| !table.contains(&row));
+        let all = others.collect::<String>();
+        all.replace(&format!("\"{}\", ", platform.debian), "")
+            .replace(&format!(", \"{}\"", platform.debian), "")
+    })?;
+    let error = nix(copy.path())
+        .args(["eval", &format!(".#{}.drvPath", platform.image())])
+        .failure()?;
+    let expected = format!(
+        "slipway.lock has no set libraries for {}; add it",
+        platform.debian
+    );
+    assert!(error.contains(&expected), "{error}");
+    Ok(())
+}
+
+/// Builds an expression about the flake by Nix on this machine, in which the kernel emulates another.
+fn built_by(machine: &Platform, expression: &str) -> Result<PathBuf> {
+    let flake = format!("git+file://{}", repository().display());
+    let expression = format!("let flake = builtins.getFlake \"{flake}\"; in {expression}");
+    let built = nix(repository())
+        .args(["build", "--no-link", "--json", "--impure"])
+        .args(["--option", "extra-platforms", &machine.nix])
+        .args(["--expr", &expression])
+        .text()?;
+    let built: Value = serde_json::from_str(&built)?;
+    let path = built[0]["outputs"]["out"].as_str();
+    path.map(PathBuf::from).with_context(|| built.to_string())
+}
+
+#[test]
+fn an_emulated_machine_builds_the_compiler_and_a_program_that_says_hello() -> Result<()> {
+    let own = Platform::own()?;
+    let mut others = machines()?.into_iter().filter(|it| !it.is_native());
+    let machine = others.next().context("no machine but this one builds")?;
+    if !met(&[Requirement::Runs(&machine), Requirement::TrustedByNix])? {
+        return Ok(());
+    }
+    let library = format!(".#packages.{}.librdkafka-{}", machine.nix, machine.name);
+    slipway(&["seed", "--locked", &library])?.text()?;
+    // For itself, and for the machine that this is.
+    for target in [&machine, &own] {
+        let program = built_by(
+            &machine,
+            &format!(
+                r#"flake.lib.forSystem.{}.targets.{}.stdenv.mkDerivation {{
+                    name = "hello";
+                    phases = "build";
+                    buildPhase = ''
+                      echo '#include <stdio.h>' >hello.c
+                      echo 'int main(void) {{ return puts("hello") < 0; }}' >>hello.c
+                      mkdir -p $out/bin
+                      $CC -o $out/bin/hello hello.c
+                    '';
+                }}"#,
+                machine.nix, target.name
+            ),
+        )?;
+        let said = std::process::Command::new(program.join("bin/hello")).text()?;
+        assert_eq!(said, "hello\n");
+    }
+    Ok(())
+}
