@@ -14,6 +14,14 @@
     devShells.x86_64-linux = import ./nix/shells.nix {inherit slipway;};
     formatter.x86_64-linux = slipway.formatter;
     lib = import ./nix/lib.nix {inherit slipway;};
-    packages.x86_64-linux = import ./nix/packages.nix {inherit slipway;};
+    packages.x86_64-linux = import ./nix/packages.nix {
+      inherit slipway;
+      source = self.outPath;
+    };
+    templates.default = {
+      description = "OCI images of a cargo workspace's programs";
+      path = ./crates/slipway/template;
+      welcomeText = "Let `inputs.slipway.url` in flake.nix name your Slipway, then pin the packages: slipway lock";
+    };
   };
 }

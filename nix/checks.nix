@@ -4,20 +4,8 @@
   slipway,
 }: let
   inherit (builtins) attrNames concatMap listToAttrs readDir;
-  inherit (slipway) bootstrap reporters targets;
+  inherit (slipway) check reporters targets;
   build = targets.x86_64;
-  llvm = slipway.debs.cc.amd64.llvm-19;
-  qemu = slipway.debs.emulators.amd64.qemu-user;
-
-  check = name: script: attrs:
-    derivation ({
-        inherit name;
-        args = ["-e" script];
-        builder = "${bootstrap}/bin/bash";
-        system = "x86_64-linux";
-        PATH = "${slipway.pack}/bin:${llvm}/lib/llvm-19/bin:${bootstrap}/bin";
-      }
-      // attrs);
 
   cargo = name: args:
     build.buildRust ({
@@ -54,10 +42,7 @@
     }))
     (named "run" (check "run-${platformName}" ./checks/run.sh {
       inherit program;
-      emulator =
-        if platformName == "x86_64"
-        then ""
-        else "${qemu}/bin/${platform.qemu}";
+      emulator = slipway.emulatorOf platformName;
     }))
   ];
 in
@@ -86,5 +71,9 @@ in
       cargoCommand = "test";
       cargoDependenciesCommand = "test --no-run";
     };
+  }
+  // import ./rust-examples.nix {
+    inherit root slipway;
+    system = "x86_64-linux";
   }
   // listToAttrs (concatMap ofPlatform (attrNames targets))

@@ -28,10 +28,12 @@
     patchelf = raw "patchelf";
   };
 
-  debs = import ./toolchain/debs.nix {
-    inherit bash lock platforms seeds;
-    deb = import ./toolchain/deb.nix {inherit bootstrap patchelf system;};
-  };
+  debsOf = lock:
+    import ./toolchain/debs.nix {
+      inherit bash lock platforms seeds;
+      deb = import ./toolchain/deb.nix {inherit bootstrap patchelf system;};
+    };
+  debs = debsOf lock;
 
   crateOf = name: let
     package = head (filter (package: package.name == name) cargoLock.package);
@@ -40,13 +42,17 @@
     inherit (package) version;
   };
 
-  # The toolchain, once for each target.
-  build = targets.x86_64;
-  targets =
+  # The toolchain, once for each target; `libraries` are packages of Debian by architecture, for what is
+  # linked.
+  buildPlatformName = "x86_64";
+  build = targets.${buildPlatformName};
+  targets = targetsWith debs.libraries;
+  targetsWith = libraries:
     mapAttrs
     (platformName: platform:
       import ./target.nix {
-        inherit bash bootstrap crateOf debs patchelf platform platformName seeds system;
+        inherit bash bootstrap crateOf patchelf platform platformName seeds system;
+        debs = debs // {inherit libraries;};
         buildCc =
           if platform.nix == system
           then null
@@ -77,13 +83,22 @@
     packages = ["nix-format"];
   };
 
+  check = import ./check.nix {
+    inherit bootstrap pack system;
+    llvm = debs.cc.amd64.llvm-19;
+  };
+  # what runs a platform's programs here
+  emulatorOf = platformName:
+    if platforms.${platformName}.nix == system
+    then ""
+    else "${debs.emulators.amd64.qemu-user}/bin/${platforms.${platformName}.qemu}";
   image = import ./image.nix {inherit bootstrap pack system;};
   index = import ./index.nix {inherit pack system;};
 
   # The reporter for a target, and its image.
   reporters = mapAttrs (_: target: import ./packages/reporter.nix {inherit image root target;}) targets;
 in {
-  inherit bootstrap debs formatter image index pack patchelf platforms reporters seeds slipway targets;
+  inherit bootstrap buildPlatformName check debs debsOf emulatorOf formatter image index pack patchelf platforms reporters seeds slipway targets targetsWith;
 
   # the index of every platform's image
   allImages = index (map (reporter: reporter.image) (attrValues reporters));

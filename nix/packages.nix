@@ -1,5 +1,9 @@
 # What `nix build .#NAME` builds.
-{slipway}: let
+{
+  slipway,
+  # this flake, as it is in the store
+  source,
+}: let
   inherit (slipway) reporters targets;
 in {
   default = slipway.allImages;
@@ -11,5 +15,12 @@ in {
   librdkafka-x86_64 = targets.x86_64.librdkafka;
   reporter-aarch64 = reporters.aarch64.program;
   reporter-x86_64 = reporters.x86_64.program;
-  slipway = slipway.slipway;
+  # with its flake beside it, for the projects that `slipway init` writes
+  slipway = derivation {
+    name = "slipway";
+    PATH = "${slipway.bootstrap}/bin";
+    args = ["-e" "-c" "cp -r ${slipway.slipway} $out; chmod -R u+w $out; mkdir $out/share/slipway; ln -s ${source} $out/share/slipway/source"];
+    builder = "${slipway.bootstrap}/bin/bash";
+    system = "x86_64-linux";
+  };
 }

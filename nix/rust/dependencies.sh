@@ -1,0 +1,22 @@
+# Compiles what the packages of a workspace, $members, depend on; of these themselves there are only
+# stand-ins. That one of those does not compile, because another wants something of it, is no fault of the
+# program: what is left out here is built with the program.
+
+buildDependencies() {
+  local log=$NIX_BUILD_TOP/dependencies.log failed name member
+  if ! (
+    set -o pipefail
+    cargo "$@" --frozen --keep-going -j "$NIX_BUILD_CORES" 2>&1 | tee "$log"
+  ); then
+    failed=$(sed -n 's/^error: could not compile `\([^`]*\)`.*/\1/p
+      s/^error: failed to run custom build command for `\([^` ]*\).*/\1/p' "$log")
+    [[ -n $failed ]] || return 1
+    for name in $failed; do
+      [[ " $members " = *" $name "* ]] || return 1
+    done
+  fi
+  # the stand-ins must not be taken for the real ones
+  for member in $members; do
+    find target -path "*/.fingerprint/$member-????????????????" -prune -exec rm -rf {} +
+  done
+}
