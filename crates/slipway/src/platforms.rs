@@ -113,7 +113,9 @@ impl Table {
 
     /// Those that are built when none is named.
     pub fn defaults(&self) -> Vec<&Row> {
-        self.0.iter().collect()
+        let mut rows: Vec<&Row> = self.0.iter().collect();
+        rows.sort_by_key(|row| row.platform.to_string());
+        rows
     }
 
     pub fn find(&self, name: &str) -> Result<&Row> {
