@@ -10,6 +10,9 @@ buildDependencies() {
   ); then
     failed=$(sed -n 's/^error: could not compile `\([^`]*\)`.*/\1/p
       s/^error: failed to run custom build command for `\([^` ]*\).*/\1/p' "$log")
+    if grep -q '^error: rustc .* is not supported' "$log"; then
+      echo 'error: a crate asks for a newer Rust than the workspace does; let flake.nix say: rust = "rustc-web";' >&2
+    fi
     [[ -n $failed ]] || return 1
     for name in $failed; do
       [[ " $members " = *" $name "* ]] || return 1
