@@ -3,7 +3,7 @@
 
   # Slipway brings the compilers, pinned. It has no inputs itself, so no name need be looked up, and `nix
   # develop` starts at once, offline too.
-  inputs.slipway.url = "git+https://slipway.example/slipway";
+  inputs.slipway.url = "path:../..";
   nixConfig.flake-registry = "";
 
   # packages, images, shells and checks: `nix flake show` lists them, `nix build .#image` builds all platforms
