@@ -45,9 +45,10 @@
       filter = file: type: keep (relative file) type;
     };
 
-  # What is certainly no input of a compiler.
-  neverRead = ["flake.lock" "flake.nix" "result" "slipway.lock" "slipway.toml" "target"];
-  source = filterTree (file: _: !(elem file neverRead || match "[.]git.*" (baseNameOf file) != null));
+  # What is certainly no input of a compiler, in the workspace's own directory. Below it, all is taken: of
+  # crates that were vendored cargo wants every file.
+  isRead = file: match "flake[.](lock|nix)|result(-.*)?|slipway[.](lock|toml)|target|[.]git[^/]*" file == null;
+  source = filterTree (file: _: isRead file);
 
   # The manifests, cargo's settings, and whatever crates from outside are compiled with.
   whole =

@@ -85,7 +85,19 @@ impl Init {
         }
         let needs = NativeLibraries::read()?.needs(&crates);
         let config = config_text(&own.release, &rows, &needs)?;
-        let settings = settings(&workspace, &own, &crates, &rows);
+        let mut settings = settings(&workspace, &own, &crates, &rows);
+        if !needs.tools.is_empty() {
+            let tools: Vec<String> = needs
+                .tools
+                .iter()
+                .map(|name| format!("target.{name}"))
+                .collect();
+            settings.push("# what the builds of crates run".into());
+            settings.push(format!(
+                "nativeBuildInputs = target: [{}];",
+                tools.join(" ")
+            ));
+        }
 
         let scratch = Scratch::beside(&directory.join(FILES[0]))?;
         let made = |name: &str| scratch.path().join(name);

@@ -25,6 +25,8 @@ struct Library {
     own: Vec<String>,
     #[serde(default)]
     optional: Vec<String>,
+    #[serde(default)]
+    tools: BTreeSet<String>,
 }
 
 /// What a program needs to be linked with.
@@ -36,6 +38,8 @@ pub struct Needs {
     pub own: Vec<(String, Vec<String>)>,
     /// Crates that link with something the table does not know.
     pub unknown: Vec<String>,
+    /// What builds run, as `lib.targets` names it.
+    pub tools: BTreeSet<String>,
 }
 
 impl NativeLibraries {
@@ -48,7 +52,11 @@ impl NativeLibraries {
         let mut needs = Needs::default();
         let mut seen = BTreeSet::new();
         for one in crates.iter().filter(|one| seen.insert(&one.name)) {
-            match self.library.iter().find(|row| row.name == one.name) {
+            let row = self.library.iter().find(|row| row.name == one.name);
+            needs
+                .tools
+                .extend(row.iter().flat_map(|row| row.tools.clone()));
+            match row {
                 Some(row) if row.packages.is_empty() || row.has_own(one) => {
                     let choice = [&row.packages[..], &row.optional].concat();
                     if !choice.is_empty() {
@@ -107,6 +115,12 @@ mod tests {
             needs.own,
             [("libsqlite3-sys".into(), vec!["libsqlite3-dev".into()])]
         );
+    }
+
+    #[test]
+    fn what_the_build_of_a_crate_runs_is_named() {
+        let needs = needs(krate("clang-sys", &["runtime"], true));
+        assert!(needs.tools.iter().eq(["bindgenHook"]));
     }
 
     #[test]
