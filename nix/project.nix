@@ -31,7 +31,7 @@
   # arguments for lib.image: cmd, env, expose, labels, user, …
   image ? {},
 }: let
-  inherit (builtins) all attrNames attrValues compareVersions concatMap concatStringsSep elem filter foldl' fromTOML head isString length listToAttrs map mapAttrs pathExists readFile;
+  inherit (builtins) all attrNames attrValues compareVersions concatMap concatStringsSep elem filter foldl' fromTOML head isString length listToAttrs map mapAttrs pathExists readFile seq;
 
   manifests = import ./rust/manifests.nix {root = src;};
   nativeLibraries = (fromTOML (readFile ../crates/slipway/src/native-libraries.toml)).library;
@@ -145,7 +145,15 @@
     else newest) "0" (map (local: manifests.inherits local "rust-version") manifests.locals);
 
   outputsFor = system: slipway: let
-    targets = slipway.targetsWith (slipway.debsOf locked).libraries;
+    # An architecture that is not locked has no packages.
+    libraries = listToAttrs (map (platform: {
+      name = platform.debian;
+      value = {};
+    }) (attrValues slipway.platforms));
+    # Whoever takes a target learns first what is not locked for it.
+    targets =
+      mapAttrs (_: target: seq (librariesOf target) target)
+      (slipway.targetsWith (libraries // (slipway.debsOf locked).libraries or {}));
 
     rustOf = target: let
       inherit (target) rusts;
