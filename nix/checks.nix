@@ -24,6 +24,7 @@
         inherit name root;
         packages = attrNames (readDir (root + "/crates"));
         buildInputs = [build.librdkafka.dev];
+        cxx = false;
         dev = true;
         installPhase = "touch $out";
         CARGO_PROFILE_DEV_DEBUG = "0";

@@ -47,21 +47,23 @@
     (platformName: platform:
       import ./target.nix {
         inherit bash bootstrap crateOf debs patchelf platform platformName seeds system;
-        buildCc =
+        buildPlatform = platforms.x86_64;
+        buildTarget =
           if platform.nix == system
           then null
-          else build.cc;
-        buildPlatform = platforms.x86_64;
+          else build;
       })
     platforms;
 
   # The programs that run on the build machine.
-  pack = build.buildRust {
-    inherit root;
-    packages = ["slipway-oci"];
-  };
-  slipway = build.buildRust {
-    inherit root;
+  ownRust = args:
+    build.buildRust ({
+        inherit root;
+        cxx = false;
+      }
+      // args);
+  pack = ownRust {packages = ["slipway-oci"];};
+  slipway = ownRust {
     packages = ["slipway"];
     postInstall = ''
       slipway=$out/bin/slipway
@@ -72,10 +74,7 @@
       "$slipway" completions zsh >"$out/share/zsh/site-functions/_slipway"
     '';
   };
-  formatter = build.buildRust {
-    inherit root;
-    packages = ["nix-format"];
-  };
+  formatter = ownRust {packages = ["nix-format"];};
 
   image = import ./image.nix {inherit bootstrap pack system;};
   index = import ./index.nix {inherit pack system;};

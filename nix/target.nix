@@ -2,8 +2,9 @@
 {
   bash,
   bootstrap,
-  buildCc,
   buildPlatform,
+  # what this file gives for the build machine, or null if that is the target
+  buildTarget,
   crateOf,
   debs,
   patchelf,
@@ -12,6 +13,10 @@
   seeds,
   system,
 }: let
+  build =
+    if buildTarget == null
+    then own
+    else buildTarget;
   libraries = debs.libraries.${platform.debian};
 
   cc = import ./toolchain/cc.nix {
@@ -27,17 +32,55 @@
     debs = debs.rust.amd64;
     standardLibraries = [debs.sysroot.amd64.libstd-rust-dev debs.sysroot.${platform.debian}.libstd-rust-dev];
   };
+  cxx = import ./toolchain/cxx.nix {
+    inherit bootstrap cc libraries platform platformName system;
+    sysroot = sysrootOf {cxx = true;};
+  };
   stdenv = import ./toolchain/stdenv.nix {
-    inherit bootstrap cc libraries patchelf pkg-config platform platformName system;
-    buildCc =
-      if buildCc == null
-      then cc
-      else buildCc;
+    inherit bootstrap buildPlatform cc cxx libraries patchelf pkg-config platform platformName system;
+    buildCc = build.cc;
+    buildCxx = build.cxx;
     debs = debs.cc.amd64;
   };
-  sysroot = import ./toolchain/sysroot.nix {
-    inherit bootstrap system;
-    debs = debs.sysroot.${platform.debian};
+  sysroot = sysrootOf {};
+  sysrootOf = args:
+    import ./toolchain/sysroot.nix ({
+        inherit bootstrap system;
+        debs = debs.sysroot.${platform.debian};
+      }
+      // args);
+
+  # What builds use beside the compiler, once they ask for it.
+  withShell = import ./toolchain/shell.nix {
+    inherit bootstrap patchelf system;
+    inherit (build) cc;
+    platform = buildPlatform;
+  };
+  autoreconfHook = import ./toolchain/autotools.nix {
+    inherit bootstrap system withShell;
+    debs = debs.autotools.amd64;
+  };
+  bindgenHook = import ./toolchain/bindgen.nix {
+    inherit bootstrap buildPlatform cxx platform;
+    buildCxx = build.cxx;
+    clang = debs.cc.amd64.libclang-common-19-dev;
+    debs = debs.bindgen.amd64;
+  };
+  cmake = import ./toolchain/cmake.nix {
+    inherit bootstrap buildPlatform cxx ninja platform system;
+    debs = debs.cmake.amd64;
+  };
+  meson = import ./toolchain/meson.nix {
+    inherit bootstrap buildPlatform ninja platform python system;
+    debs = debs.meson.amd64;
+  };
+  ninja = withShell {
+    package = debs.ninja.amd64.ninja-build;
+    program = "ninja";
+  };
+  python = import ./toolchain/python.nix {
+    inherit bootstrap patchelf system;
+    debs = debs.meson.amd64;
   };
 
   librdkafka = import ./packages/librdkafka.nix {
@@ -47,4 +90,26 @@
 
   cargoEnvironment = import ./rust/environment.nix {inherit buildPlatform platform;};
   buildRust = import ./build-rust.nix {inherit bash bootstrap cargoEnvironment rust seeds stdenv system;};
-in {inherit buildRust cargoEnvironment cc libraries librdkafka pkg-config platform rust stdenv;}
+
+  own = {
+    inherit
+      autoreconfHook
+      bindgenHook
+      buildRust
+      cargoEnvironment
+      cc
+      cmake
+      cxx
+      libraries
+      librdkafka
+      meson
+      ninja
+      pkg-config
+      platform
+      python
+      rust
+      stdenv
+      ;
+  };
+in
+  own
