@@ -3,7 +3,7 @@
   root,
   slipway,
 }: let
-  inherit (builtins) attrNames concatMap listToAttrs readDir;
+  inherit (builtins) attrNames attrValues concatLists concatMap listToAttrs mapAttrs readDir;
   inherit (slipway) bootstrap reporters targets;
   build = targets.x86_64;
   llvm = slipway.debs.cc.amd64.llvm-19;
@@ -31,6 +31,37 @@
       }
       // args);
 
+  emulatorOf = platformName:
+    if platformName == "x86_64"
+    then ""
+    else "${qemu}/bin/${targets.${platformName}.platform.qemu}";
+
+  named = name: value: {inherit name value;};
+
+  # An example's program in its image, for each platform.
+  ofExample = exampleName: packages: let
+    ofPlatform = platformName: let
+      name = "example-${exampleName}-${platformName}";
+      image = packages."image-${platformName}";
+      program = packages."program-${platformName}";
+      ofImage = subject: script: attrs:
+        named "${name}-${subject}" (check "${name}-${subject}" script ({
+            inherit image;
+            inherit (targets.${platformName}.platform) elfMachine oci;
+          }
+          // attrs));
+    in [
+      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
+      (ofImage "elf" ./checks/elf.sh {})
+      (named name (check name ./checks/example.sh {
+        emulator = emulatorOf platformName;
+        expected = root + "/examples/${exampleName}/expected";
+        program = "${program}/bin/${program.name}";
+      }))
+    ];
+  in
+    concatMap ofPlatform (attrNames targets);
+
   ofPlatform = platformName: let
     inherit (targets.${platformName}) librdkafka platform;
     inherit (reporters.${platformName}) again image program;
@@ -55,10 +86,7 @@
     }))
     (named "run" (check "run-${platformName}" ./checks/run.sh {
       inherit program;
-      emulator =
-        if platformName == "x86_64"
-        then ""
-        else "${qemu}/bin/${platform.qemu}";
+      emulator = emulatorOf platformName;
     }))
   ];
 in
@@ -75,7 +103,7 @@ in
 
     format-nix = check "format-nix" ./checks/format-nix.sh {
       inherit (slipway) formatter;
-      files = [../flake.nix ../nix];
+      files = [../examples ../flake.nix ../nix];
     };
 
     format-rust = check "format-rust" ./checks/format-rust.sh {
@@ -89,3 +117,4 @@ in
     };
   }
   // listToAttrs (concatMap ofPlatform (attrNames targets))
+  // listToAttrs (concatLists (attrValues (mapAttrs ofExample (import ./examples.nix {inherit root slipway;}))))

@@ -1,15 +1,26 @@
 # What `nix build .#NAME` builds.
-{slipway}: let
+{
+  root,
+  slipway,
+}: let
+  inherit (builtins) attrNames listToAttrs map;
   inherit (slipway) reporters targets;
-in {
-  default = slipway.allImages;
-  image = slipway.allImages;
-  image-aarch64 = reporters.aarch64.image;
-  image-x86_64 = reporters.x86_64.image;
-  kubectl = slipway.debs.kubectl.amd64.kubectl;
-  librdkafka-aarch64 = targets.aarch64.librdkafka;
-  librdkafka-x86_64 = targets.x86_64.librdkafka;
-  reporter-aarch64 = reporters.aarch64.program;
-  reporter-x86_64 = reporters.x86_64.program;
-  slipway = slipway.slipway;
-}
+
+  examples = import ./examples.nix {inherit root slipway;};
+in
+  listToAttrs (map (name: {
+    name = "example-${name}";
+    value = examples.${name}.default;
+  }) (attrNames examples))
+  // {
+    default = slipway.allImages;
+    image = slipway.allImages;
+    image-aarch64 = reporters.aarch64.image;
+    image-x86_64 = reporters.x86_64.image;
+    kubectl = slipway.debs.kubectl.amd64.kubectl;
+    librdkafka-aarch64 = targets.aarch64.librdkafka;
+    librdkafka-x86_64 = targets.x86_64.librdkafka;
+    reporter-aarch64 = reporters.aarch64.program;
+    reporter-x86_64 = reporters.x86_64.program;
+    slipway = slipway.slipway;
+  }
