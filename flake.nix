@@ -14,9 +14,6 @@
     devShells.x86_64-linux = import ./nix/shells.nix {inherit slipway;};
     formatter.x86_64-linux = slipway.formatter;
     lib = import ./nix/lib.nix {inherit slipway;};
-    packages.x86_64-linux = import ./nix/packages.nix {
-      inherit slipway;
-      root = ./.;
-    };
+    packages.x86_64-linux = import ./nix/packages.nix {inherit slipway;};
   };
 }

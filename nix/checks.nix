@@ -3,21 +3,9 @@
   root,
   slipway,
 }: let
-  inherit (builtins) attrNames attrValues concatLists concatMap listToAttrs mapAttrs readDir;
-  inherit (slipway) bootstrap reporters targets;
+  inherit (builtins) attrNames attrValues concatLists concatMap filter listToAttrs mapAttrs readDir;
+  inherit (slipway) check reporters targets;
   build = targets.x86_64;
-  llvm = slipway.debs.cc.amd64.llvm-19;
-  qemu = slipway.debs.emulators.amd64.qemu-user;
-
-  check = name: script: attrs:
-    derivation ({
-        inherit name;
-        args = ["-e" script];
-        builder = "${bootstrap}/bin/bash";
-        system = "x86_64-linux";
-        PATH = "${slipway.pack}/bin:${llvm}/lib/llvm-19/bin:${bootstrap}/bin";
-      }
-      // attrs);
 
   cargo = name: args:
     build.buildRust ({
@@ -30,37 +18,6 @@
         CARGO_PROFILE_DEV_DEBUG = "0";
       }
       // args);
-
-  emulatorOf = platformName:
-    if platformName == "x86_64"
-    then ""
-    else "${qemu}/bin/${targets.${platformName}.platform.qemu}";
-
-  named = name: value: {inherit name value;};
-
-  # An example's program in its image, for each platform.
-  ofExample = exampleName: packages: let
-    ofPlatform = platformName: let
-      name = "example-${exampleName}-${platformName}";
-      image = packages."image-${platformName}";
-      program = packages."program-${platformName}";
-      ofImage = subject: script: attrs:
-        named "${name}-${subject}" (check "${name}-${subject}" script ({
-            inherit image;
-            inherit (targets.${platformName}.platform) elfMachine oci;
-          }
-          // attrs));
-    in [
-      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
-      (ofImage "elf" ./checks/elf.sh {})
-      (named name (check name ./checks/example.sh {
-        emulator = emulatorOf platformName;
-        expected = root + "/examples/${exampleName}/expected";
-        program = "${program}/bin/${program.name}";
-      }))
-    ];
-  in
-    concatMap ofPlatform (attrNames targets);
 
   ofPlatform = platformName: let
     inherit (targets.${platformName}) librdkafka platform;
@@ -86,9 +43,38 @@
     }))
     (named "run" (check "run-${platformName}" ./checks/run.sh {
       inherit program;
-      emulator = emulatorOf platformName;
+      emulator = slipway.emulatorOf platformName;
     }))
   ];
+
+  # An example's program, and its image, for each platform that it has.
+  ofExample = exampleName: packages: let
+    ofPlatform = platformName: let
+      image = packages."image-${platformName}";
+      program = packages."program-${platformName}";
+      prove = subject: script: attrs: let
+        name = "example-${exampleName}-${subject}-${platformName}";
+      in {
+        inherit name;
+        value = check name script attrs;
+      };
+      ofImage = subject: script: attrs:
+        prove subject script ({
+            inherit image;
+            inherit (targets.${platformName}.platform) elfMachine oci;
+          }
+          // attrs);
+    in [
+      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
+      (ofImage "elf" ./checks/elf.sh {})
+      (prove "run" ./checks/example.sh {
+        emulator = slipway.emulatorOf platformName;
+        expected = root + "/examples/${exampleName}/expected";
+        program = "${program}/bin/${program.name}";
+      })
+    ];
+  in
+    concatMap ofPlatform (filter (name: packages ? "image-${name}") (attrNames targets));
 in
   {
     clippy = cargo "clippy" {
@@ -116,5 +102,5 @@ in
       cargoDependenciesCommand = "test --no-run";
     };
   }
+  // listToAttrs (concatLists (attrValues (mapAttrs ofExample slipway.examples)))
   // listToAttrs (concatMap ofPlatform (attrNames targets))
-  // listToAttrs (concatLists (attrValues (mapAttrs ofExample (import ./examples.nix {inherit root slipway;}))))

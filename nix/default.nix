@@ -76,13 +76,27 @@
   };
   formatter = ownRust {packages = ["nix-format"];};
 
+  check = import ./check.nix {
+    inherit bootstrap pack system;
+    llvm = debs.cc.amd64.llvm-19;
+  };
+  # what runs a platform's programs here
+  emulatorOf = platformName:
+    if platforms.${platformName}.nix == system
+    then ""
+    else "${debs.emulators.amd64.qemu-user}/bin/${platforms.${platformName}.qemu}";
   image = import ./image.nix {inherit bootstrap pack system;};
   index = import ./index.nix {inherit pack system;};
 
   # The reporter for a target, and its image.
   reporters = mapAttrs (_: target: import ./packages/reporter.nix {inherit image root target;}) targets;
+
+  examples = import ./examples.nix {
+    inherit root system;
+    lib = {inherit image index platforms targets;};
+  };
 in {
-  inherit bootstrap debs formatter image index pack patchelf platforms reporters seeds slipway targets;
+  inherit bootstrap check debs emulatorOf examples formatter image index pack patchelf platforms reporters seeds slipway targets;
 
   # the index of every platform's image
   allImages = index (map (reporter: reporter.image) (attrValues reporters));

@@ -1,19 +1,25 @@
-# The examples, each as the flake that it is, with this one as its input: their packages by name.
+# The examples whose flakes call `lib` themselves, with this flake as their input: their packages by name.
 {
+  lib,
   root,
-  slipway,
+  system,
 }: let
-  inherit (builtins) attrNames listToAttrs map readDir;
+  inherit (builtins) attrNames filter listToAttrs map pathExists readDir;
 
-  example = name: let
-    flake = import (root + "/examples/${name}/flake.nix");
-    self = flake.outputs {
-      inherit self;
-      slipway.lib = import ./lib.nix {inherit slipway;};
+  directory = root + "/examples";
+  # Those with pins of their own are whole projects.
+  names = filter (name: !pathExists (directory + "/${name}/slipway.toml")) (attrNames (readDir directory));
+
+  packagesOf = name: let
+    outputs = (import (directory + "/${name}/flake.nix")).outputs {
+      self = outputs;
+      slipway = {inherit lib;};
     };
-  in {
-    inherit name;
-    value = self.packages.x86_64-linux;
-  };
+  in
+    outputs.packages.${system};
 in
-  listToAttrs (map example (attrNames (readDir (root + "/examples"))))
+  listToAttrs (map (name: {
+      inherit name;
+      value = packagesOf name;
+    })
+    names)

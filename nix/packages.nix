@@ -1,18 +1,9 @@
 # What `nix build .#NAME` builds.
-{
-  root,
-  slipway,
-}: let
+{slipway}: let
   inherit (builtins) attrNames listToAttrs map;
-  inherit (slipway) reporters targets;
-
-  examples = import ./examples.nix {inherit root slipway;};
+  inherit (slipway) examples reporters targets;
 in
-  listToAttrs (map (name: {
-    name = "example-${name}";
-    value = examples.${name}.default;
-  }) (attrNames examples))
-  // {
+  {
     default = slipway.allImages;
     image = slipway.allImages;
     image-aarch64 = reporters.aarch64.image;
@@ -24,3 +15,7 @@ in
     reporter-x86_64 = reporters.x86_64.program;
     slipway = slipway.slipway;
   }
+  // listToAttrs (map (name: {
+    name = "example-${name}";
+    value = examples.${name}.default;
+  }) (attrNames examples))

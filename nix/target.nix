@@ -18,6 +18,10 @@
     then own
     else buildTarget;
   libraries = debs.libraries.${platform.debian};
+  # a project's own lock may be without it
+  libstdcxx =
+    libraries."libstdc++6"
+    or (throw "slipway.lock has no libstdc++6 for ${platform.debian}, which C++ needs; add it to the set libraries in slipway.toml and run: slipway lock");
 
   cc = import ./toolchain/cc.nix {
     inherit bootstrap libraries platform platformName sysroot system;
@@ -33,11 +37,11 @@
     standardLibraries = [debs.sysroot.amd64.libstd-rust-dev debs.sysroot.${platform.debian}.libstd-rust-dev];
   };
   cxx = import ./toolchain/cxx.nix {
-    inherit bootstrap cc libraries platform platformName system;
+    inherit bootstrap cc libstdcxx platform platformName system;
     sysroot = sysrootOf {cxx = true;};
   };
   stdenv = import ./toolchain/stdenv.nix {
-    inherit bootstrap buildPlatform cc cxx libraries patchelf pkg-config platform platformName system;
+    inherit bootstrap buildPlatform cc cxx libraries libstdcxx patchelf pkg-config platform platformName system;
     buildCc = build.cc;
     buildCxx = build.cxx;
     debs = debs.cc.amd64;
@@ -57,7 +61,7 @@
     platform = buildPlatform;
   };
   autoreconfHook = import ./toolchain/autotools.nix {
-    inherit bootstrap system withShell;
+    inherit bootstrap perl system withShell;
     debs = debs.autotools.amd64;
   };
   bindgenHook = import ./toolchain/bindgen.nix {
@@ -77,6 +81,10 @@
   ninja = withShell {
     package = debs.ninja.amd64.ninja-build;
     program = "ninja";
+  };
+  perl = import ./toolchain/perl.nix {
+    inherit bootstrap system withShell;
+    debs = debs.autotools.amd64;
   };
   python = import ./toolchain/python.nix {
     inherit bootstrap patchelf system;
@@ -104,6 +112,7 @@
       librdkafka
       meson
       ninja
+      perl
       pkg-config
       platform
       python

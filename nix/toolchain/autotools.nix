@@ -1,15 +1,12 @@
-# autoconf, automake, libtool and the perl that they are written in, and for builds that have them
-# among their nativeBuildInputs a phase that makes `configure`.
+# autoconf, automake and libtool, and for builds that have them among their nativeBuildInputs a phase
+# that makes `configure`.
 {
   bootstrap,
   debs,
+  perl,
   system,
   withShell,
 }: let
-  perl = withShell {
-    package = debs.perl-base;
-    program = "perl";
-  };
   m4 = withShell {
     package = debs.m4;
     program = "m4";
@@ -30,13 +27,11 @@
         mv tree/usr/share "$out/share"
         rm -rf "$out"/share/{doc,info,lintian,man}
         for program in autoconf autoheader autom4te autoreconf autoscan autoupdate ifnames libtoolize; do
-          [[ ! -e tree/usr/bin/$program ]] || mv tree/usr/bin/$program "$out/bin"
+          mv tree/usr/bin/$program "$out/bin"
         done
         for program in aclocal automake; do mv tree/usr/bin/$program-* "$out/bin/$program"; done
-        ln -s ${m4}/bin/m4 "$out/bin"
-        printf '%s' "$perl" >"$out/bin/perl"
-        chmod +x "$out/bin/perl"
-        grep -rlE '/usr/(bin|share)/|/bin/sh' "$out" | while read -r file; do
+        ln -s ${m4}/bin/m4 ${perl}/bin/perl "$out/bin"
+        grep -rl /usr/share/ "$out" | while read -r file; do
           sed -i -E "s,/usr/share/(aclocal|autoconf|automake|libtool|misc),$out/share/\1,g" "$file"
         done
         for program in "$out"/bin/*; do
@@ -45,14 +40,6 @@
       ''
     ];
     builder = "${bootstrap}/bin/bash";
-    perl = ''
-      #!${bootstrap}/bin/bash
-      for dir in ${debs.perl-base}/lib/*/perl-base ${debs."libperl5.40"}/lib/*/perl/5.40 ${debs."perl-modules-5.40"}/share/perl/5.40; do
-        PERL5LIB+=''${PERL5LIB:+:}$dir
-      done
-      export PERL5LIB
-      exec ${perl}/bin/perl "$@"
-    '';
   };
 in
   autotools

@@ -30,6 +30,11 @@
       ${crossing}
       set(CMAKE_C_COMPILER ${platform.gnu}-cc)
       set(CMAKE_CXX_COMPILER ${platform.gnu}-c++)
+      # for link-time optimization
+      foreach(language C CXX)
+        find_program(CMAKE_''${language}_COMPILER_AR ${platform.gnu}-ar)
+        find_program(CMAKE_''${language}_COMPILER_RANLIB ${platform.gnu}-ranlib)
+      endforeach()
       set(CMAKE_LIBRARY_ARCHITECTURE ${platform.gnu})
       string(REPLACE " " ";" CMAKE_FIND_ROOT_PATH "$ENV{buildInputs} ${cxx.sysroot} $ENV{NIX_BUILD_TOP} $ENV{out}")
       set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

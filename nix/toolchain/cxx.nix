@@ -5,7 +5,7 @@
 {
   bootstrap,
   cc,
-  libraries,
+  libstdcxx,
   platform,
   platformName,
   sysroot,
@@ -21,7 +21,7 @@
       [[ $word != /* ]] || headers+=" -ffile-prefix-map=$word=/usr/include"
     done
     exec ${cc}/bin/${gnu}-cc --driver-mode=${driver} --sysroot=${sysroot} $headers "$@" \
-      -Wl,-rpath,${libraries."libstdc++6"}/lib/${gnu} ''${out:+-Wl,-rpath,$out/lib}
+      -Wl,-rpath,${libstdcxx}/lib/${gnu} ''${out:+-Wl,-rpath,$out/lib}
   '';
 in
   derivation {

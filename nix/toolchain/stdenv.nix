@@ -11,6 +11,7 @@
   cxx,
   debs,
   libraries,
+  libstdcxx,
   patchelf,
   pkg-config,
   platform,
@@ -58,7 +59,7 @@
           CXX = "${platform.gnu}-c++";
           CXX_FOR_BUILD = "${buildPlatform.gnu}-c++";
         };
-      runtime = [libraries.libc6 libraries.libgcc-s1 libraries."libstdc++6"];
+      runtime = [libraries.libc6 libraries.libgcc-s1 libstdcxx];
     };
   };
 
