@@ -81,6 +81,9 @@ impl ClientContext for Reader {
     fn error(&self, _: KafkaError, reason: &str) {
         debug!("embedded broker's reader: {reason}");
     }
+
+    // There are none. What takes them apart in rdkafka, otherwise built in here, is large.
+    fn stats_raw(&self, _: &[u8]) {}
 }
 
 impl ConsumerContext for Reader {}

@@ -13,9 +13,9 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
-use rdkafka::statistics::Statistics;
 use tracing::{debug, error, info, warn};
 
+use crate::brokers::{self, Broker};
 use crate::ledger::{Ledger, Loss, Taken};
 use crate::librdkafka;
 
@@ -37,7 +37,8 @@ pub struct Events {
     /// Whether nobody cares any more.
     closed: AtomicBool,
     outage: Mutex<Outage>,
-    statistics: Mutex<Option<Statistics>>,
+    /// As the last statistics of librdkafka told, if there were any.
+    brokers: Mutex<Option<Vec<Broker>>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ impl Events {
             ready: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             outage: Mutex::default(),
-            statistics: Mutex::default(),
+            brokers: Mutex::default(),
         }
     }
 
@@ -74,9 +75,9 @@ impl Events {
         !self.closed.load(Ordering::Relaxed)
     }
 
-    /// The last statistics of librdkafka, if there were any.
-    pub fn statistics(&self) -> MutexGuard<'_, Option<Statistics>> {
-        lock(&self.statistics)
+    /// The brokers, if librdkafka has told of them.
+    pub fn brokers(&self) -> MutexGuard<'_, Option<Vec<Broker>>> {
+        lock(&self.brokers)
     }
 
     /// A message was not delivered, and never will be.
@@ -166,8 +167,11 @@ impl ClientContext for Events {
         }
     }
 
-    fn stats(&self, statistics: Statistics) {
-        *self.statistics() = Some(statistics);
+    fn stats_raw(&self, statistics: &[u8]) {
+        match brokers::from_statistics(statistics) {
+            Ok(brokers) => *self.brokers() = Some(brokers),
+            Err(error) => warn!("librdkafka's statistics make no sense: {error}"),
+        }
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -4,6 +4,7 @@
 //! It is the program Slipway ships first, because it needs what makes images of Rust programs
 //! hard: a C library (librdkafka) with C libraries of its own.
 
+mod brokers;
 mod config;
 mod duration;
 mod embedded;

@@ -9,8 +9,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
-use rdkafka::statistics::{Broker, Statistics};
 
+use crate::brokers::Broker;
 use crate::events::Events;
 
 /// What is told of a running producer.
@@ -101,8 +101,8 @@ impl Collector for Figures {
             MetricType::Histogram,
         )?;
         ledger.latency.encode(latency)?;
-        match &*self.events.statistics() {
-            Some(statistics) => encode_brokers(&mut encoder, statistics),
+        match &*self.events.brokers() {
+            Some(brokers) => encode_brokers(&mut encoder, brokers),
             None => Ok(()),
         }
     }
@@ -114,32 +114,15 @@ fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: u64) ->
     gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }
 
-/// The brokers of the cluster; or until one has told of them, those to ask.
-fn brokers(statistics: &Statistics) -> Vec<&Broker> {
-    let known = statistics.brokers.values().any(|broker| broker.nodeid >= 0);
-    let mut brokers: Vec<&Broker> = statistics
-        .brokers
-        .values()
-        .filter(|broker| match known {
-            true => broker.nodeid >= 0,
-            false => broker.source == "configured",
-        })
-        .collect();
-    brokers.sort_by(|a, b| a.name.cmp(&b.name));
-    brokers
-}
-
-/// From librdkafka's statistics (its STATISTICS.md).
-fn encode_brokers(encoder: &mut DescriptorEncoder, statistics: &Statistics) -> Result<(), Error> {
-    let brokers = brokers(statistics);
+fn encode_brokers(encoder: &mut DescriptorEncoder, brokers: &[Broker]) -> Result<(), Error> {
     let mut up = encoder.encode_descriptor(
         "broker_up",
         "Whether there is a connection to the broker",
         None,
         MetricType::Gauge,
     )?;
-    for broker in &brokers {
-        let is_up = ConstGauge::new(i64::from(broker.state == "UP"));
+    for broker in brokers {
+        let is_up = ConstGauge::new(i64::from(broker.is_up));
         is_up.encode(up.encode_family(&[("broker", &*broker.name)])?)?;
     }
 
@@ -149,44 +132,39 @@ fn encode_brokers(encoder: &mut DescriptorEncoder, statistics: &Statistics) -> R
         Some(&Unit::Seconds),
         MetricType::Gauge,
     )?;
-    for broker in &brokers {
-        let Some(window) = broker.rtt.as_ref().filter(|window| window.cnt > 0) else {
+    for broker in brokers {
+        let Some((half, most)) = broker.rtt else {
             continue;
         };
-        for (quantile, micros) in [("0.5", window.p50), ("0.99", window.p99)] {
-            let seconds = ConstGauge::new(micros as f64 / 1e6);
+        for (quantile, seconds) in [("0.5", half), ("0.99", most)] {
             let labels = [("broker", &*broker.name), ("quantile", quantile)];
-            seconds.encode(rtt.encode_family(&labels)?)?;
+            ConstGauge::new(seconds).encode(rtt.encode_family(&labels)?)?;
         }
     }
 
     type Count = fn(&Broker) -> u64;
     let counts: [(_, _, Count); 4] = [
         ("broker_connects", "Connections attempted", |broker| {
-            count(broker.connects)
+            broker.connects
         }),
         ("broker_disconnects", "Connections lost", |broker| {
-            count(broker.disconnects)
+            broker.disconnects
         }),
         ("broker_retries", "Requests sent again", |broker| {
-            broker.txretries
+            broker.retries
         }),
         (
             "broker_timeouts",
             "Requests without an answer in time",
-            |broker| broker.req_timeouts,
+            |broker| broker.timeouts,
         ),
     ];
     for (name, help, of) in counts {
         let mut counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for broker in &brokers {
+        for broker in brokers {
             let labels = [("broker", &*broker.name)];
             ConstCounter::new(of(broker)).encode(counter.encode_family(&labels)?)?;
         }
     }
     Ok(())
-}
-
-fn count(count: Option<i64>) -> u64 {
-    count.and_then(|count| count.try_into().ok()).unwrap_or(0)
 }

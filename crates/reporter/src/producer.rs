@@ -18,9 +18,6 @@ use crate::librdkafka;
 use crate::message::Message;
 use crate::properties::Properties;
 
-/// What is wrong when librdkafka does not make a client of its properties.
-pub const CANNOT_START: &str = "cannot start the Kafka producer";
-
 /// Sends messages to one topic, in order.
 pub struct Producer {
     /// As long as the process: to free it would be to wait for its threads.
@@ -38,12 +35,7 @@ impl Producer {
     /// properties ask for and cannot be is.
     pub fn new(properties: &Properties, topic: &str, log_deliveries: bool) -> Result<Self> {
         let ledger = Arc::new(Ledger::new());
-        let events = Events::new(ledger.clone(), log_deliveries);
-        let client: BaseProducer<Events> = properties
-            .to_client_config()
-            .set_log_level(log_level())
-            .create_with_context(events)
-            .context(CANNOT_START)?;
+        let client = client(properties, Events::new(ledger.clone(), log_deliveries))?;
         let producer = Self {
             client: Box::leak(Box::new(client)),
             ledger,
@@ -195,6 +187,15 @@ impl Producer {
             ),
         }
     }
+}
+
+/// librdkafka's client; it is an error when its properties do not go together.
+pub fn client(properties: &Properties, events: Events) -> Result<BaseProducer<Events>> {
+    properties
+        .to_client_config()
+        .set_log_level(log_level())
+        .create_with_context(events)
+        .context("cannot start the Kafka producer")
 }
 
 /// A message that librdkafka has not taken: it counts as lost when this is dropped.

@@ -3,16 +3,19 @@
 
 use std::fmt::Write;
 use std::mem::forget;
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
-use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::producer::Producer as _;
 use serde_json::{Map, Value, json};
 
+use crate::events::Events;
 use crate::format::Format;
+use crate::ledger::Ledger;
 use crate::librdkafka;
-use crate::producer::CANNOT_START;
+use crate::producer;
 use crate::properties::{Known, Properties, is_secret};
 
 /// One setting as it is shown.
@@ -49,10 +52,7 @@ pub fn of_options(command: &Command, matches: &ArgMatches) -> Vec<Shown> {
 /// start with them.
 pub fn of_properties(properties: &Properties, known: &Known) -> Result<Vec<Shown>> {
     // What does not go together, and what follows from what, only a client knows.
-    let client: BaseProducer = properties
-        .to_client_config()
-        .create()
-        .context(CANNOT_START)?;
+    let client = producer::client(properties, Events::new(Arc::new(Ledger::new()), false))?;
     let in_force = librdkafka::in_force(client.client());
     // The process ends here: no need to wait for its threads.
     forget(client);
