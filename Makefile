@@ -39,6 +39,9 @@ SHELLS = $(foreach name,default aarch64 x86_64,.#devShells.x86_64-linux.$(name))
 test: demo
 	setup/test-tools
 	setup/kafka
+	for manifest in examples/*/Cargo.toml; do \
+		cargo fetch --locked --quiet --manifest-path "$$manifest" || exit; \
+	done
 	checks=$$(nix eval --raw .#checks.x86_64-linux --apply \
 		'checks: toString (map (name: ".#checks.x86_64-linux.$${name}") (builtins.attrNames checks))') && \
 	$(SLIPWAY) seed $$checks $(SHELLS) .#slipway .#kubectl .#formatter.x86_64-linux

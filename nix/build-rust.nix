@@ -68,6 +68,7 @@
     removeAttrs args ["cargoArguments" "cargoCommand" "cargoDependenciesCommand" "dev" "packages" "root"]
     // cargoEnvironment
     // {
+      configurePlatforms = [];
       nativeBuildInputs = args.nativeBuildInputs or [] ++ [rust];
       configurePhase = ''
         ${writeManifests}

@@ -103,6 +103,7 @@
     removeAttrs args ["cargoArguments" "cargoCommand" "cargoDependenciesCommand" "manifests" "nativeLibraries" "packages" "programs" "root" "rust"]
     // cargoEnvironment
     // {
+      configurePlatforms = [];
       nativeBuildInputs = args.nativeBuildInputs or [] ++ [make rust];
       # It would be stripped again.
       CARGO_PROFILE_RELEASE_DEBUG = "false";

@@ -3,7 +3,7 @@
   root,
   slipway,
 }: let
-  inherit (builtins) attrNames concatMap listToAttrs readDir;
+  inherit (builtins) attrNames attrValues concatLists concatMap filter listToAttrs mapAttrs readDir;
   inherit (slipway) check reporters targets;
   build = targets.x86_64;
 
@@ -12,6 +12,7 @@
         inherit name root;
         packages = attrNames (readDir (root + "/crates"));
         buildInputs = [build.librdkafka.dev];
+        cxx = false;
         dev = true;
         installPhase = "touch $out";
         CARGO_PROFILE_DEV_DEBUG = "0";
@@ -45,6 +46,35 @@
       emulator = slipway.emulatorOf platformName;
     }))
   ];
+
+  # An example's program, and its image, for each platform that it has.
+  ofExample = exampleName: packages: let
+    ofPlatform = platformName: let
+      image = packages."image-${platformName}";
+      program = packages."program-${platformName}";
+      prove = subject: script: attrs: let
+        name = "example-${exampleName}-${subject}-${platformName}";
+      in {
+        inherit name;
+        value = check name script attrs;
+      };
+      ofImage = subject: script: attrs:
+        prove subject script ({
+            inherit image;
+            inherit (targets.${platformName}.platform) elfMachine oci;
+          }
+          // attrs);
+    in [
+      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
+      (ofImage "elf" ./checks/elf.sh {})
+      (prove "run" ./checks/example.sh {
+        emulator = slipway.emulatorOf platformName;
+        expected = root + "/examples/${exampleName}/expected";
+        program = "${program}/bin/${program.name}";
+      })
+    ];
+  in
+    concatMap ofPlatform (filter (name: packages ? "image-${name}") (attrNames targets));
 in
   {
     clippy = cargo "clippy" {
@@ -59,7 +89,7 @@ in
 
     format-nix = check "format-nix" ./checks/format-nix.sh {
       inherit (slipway) formatter;
-      files = [../flake.nix ../nix];
+      files = [../examples ../flake.nix ../nix];
     };
 
     format-rust = check "format-rust" ./checks/format-rust.sh {
@@ -72,8 +102,5 @@ in
       cargoDependenciesCommand = "test --no-run";
     };
   }
-  // import ./rust-examples.nix {
-    inherit root slipway;
-    system = "x86_64-linux";
-  }
+  // listToAttrs (concatLists (attrValues (mapAttrs ofExample slipway.examples)))
   // listToAttrs (concatMap ofPlatform (attrNames targets))

@@ -52,22 +52,24 @@
     (platformName: platform:
       import ./target.nix {
         inherit bash bootstrap crateOf patchelf platform platformName seeds system;
+        buildPlatform = platforms.${buildPlatformName};
         debs = debs // {inherit libraries;};
-        buildCc =
+        buildTarget =
           if platform.nix == system
           then null
-          else build.cc;
-        buildPlatform = platforms.x86_64;
+          else build;
       })
     platforms;
 
   # The programs that run on the build machine.
-  pack = build.buildRust {
-    inherit root;
-    packages = ["slipway-oci"];
-  };
-  slipway = build.buildRust {
-    inherit root;
+  ownRust = args:
+    build.buildRust ({
+        inherit root;
+        cxx = false;
+      }
+      // args);
+  pack = ownRust {packages = ["slipway-oci"];};
+  slipway = ownRust {
     packages = ["slipway"];
     postInstall = ''
       slipway=$out/bin/slipway
@@ -78,10 +80,7 @@
       "$slipway" completions zsh >"$out/share/zsh/site-functions/_slipway"
     '';
   };
-  formatter = build.buildRust {
-    inherit root;
-    packages = ["nix-format"];
-  };
+  formatter = ownRust {packages = ["nix-format"];};
 
   check = import ./check.nix {
     inherit bootstrap pack system;
@@ -97,9 +96,17 @@
 
   # The reporter for a target, and its image.
   reporters = mapAttrs (_: target: import ./packages/reporter.nix {inherit image root target;}) targets;
-in {
-  inherit bootstrap buildPlatformName check debs debsOf emulatorOf formatter image index pack patchelf platforms reporters seeds slipway targets targetsWith;
 
-  # the index of every platform's image
-  allImages = index (map (reporter: reporter.image) (attrValues reporters));
-}
+  examples = import ./examples.nix {
+    inherit root system;
+    lib = import ./lib.nix {slipway = own;};
+  };
+
+  own = {
+    inherit bootstrap buildPlatformName check debs debsOf emulatorOf examples formatter image index pack patchelf platforms reporters seeds slipway targets targetsWith;
+
+    # the index of every platform's image
+    allImages = index (map (reporter: reporter.image) (attrValues reporters));
+  };
+in
+  own

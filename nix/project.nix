@@ -277,6 +277,7 @@
         // {
           name = "${main.name}-${target.platform.debian}";
           buildInputs = librariesOf target;
+          configurePlatforms = [];
           nativeBuildInputs = nativeBuildInputs target ++ [(rustOf target)];
         });
   in {

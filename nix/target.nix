@@ -2,8 +2,9 @@
 {
   bash,
   bootstrap,
-  buildCc,
   buildPlatform,
+  # what this file gives for the build machine, or null if that is the target
+  buildTarget,
   crateOf,
   debs,
   patchelf,
@@ -12,7 +13,15 @@
   seeds,
   system,
 }: let
+  build =
+    if buildTarget == null
+    then own
+    else buildTarget;
   libraries = debs.libraries.${platform.debian};
+  # a project's own lock may be without it
+  libstdcxx =
+    libraries."libstdc++6"
+    or (throw "slipway.lock has no libstdc++6 for ${platform.debian}, which C++ needs; add it to the set libraries in slipway.toml and run: slipway lock");
 
   cc = import ./toolchain/cc.nix {
     inherit bootstrap libraries platform platformName sysroot system;
@@ -40,17 +49,59 @@
       standardLibraries = [debs.sysroot-web.amd64.libstd-rust-web-dev debs.sysroot-web.${platform.debian}.libstd-rust-web-dev];
     };
   };
+  cxx = import ./toolchain/cxx.nix {
+    inherit bootstrap cc libstdcxx platform platformName system;
+    sysroot = sysrootOf {cxx = true;};
+  };
   stdenv = import ./toolchain/stdenv.nix {
-    inherit bootstrap cc libraries patchelf pkg-config platform platformName system;
-    buildCc =
-      if buildCc == null
-      then cc
-      else buildCc;
+    inherit bootstrap buildPlatform cc cxx libraries libstdcxx patchelf pkg-config platform platformName system;
+    buildCc = build.cc;
+    buildCxx = build.cxx;
     debs = debs.cc.amd64;
   };
-  sysroot = import ./toolchain/sysroot.nix {
-    inherit bootstrap system;
-    debs = debs.sysroot.${platform.debian};
+  sysroot = sysrootOf {};
+  sysrootOf = args:
+    import ./toolchain/sysroot.nix ({
+        inherit bootstrap system;
+        debs = debs.sysroot.${platform.debian};
+      }
+      // args);
+
+  # What builds use beside the compiler, once they ask for it.
+  withShell = import ./toolchain/shell.nix {
+    inherit bootstrap patchelf system;
+    inherit (build) cc;
+    platform = buildPlatform;
+  };
+  autoreconfHook = import ./toolchain/autotools.nix {
+    inherit bootstrap perl system withShell;
+    debs = debs.autotools.amd64;
+  };
+  bindgenHook = import ./toolchain/bindgen.nix {
+    inherit bootstrap buildPlatform cxx platform;
+    buildCxx = build.cxx;
+    clang = debs.cc.amd64.libclang-common-19-dev;
+    debs = debs.bindgen.amd64;
+  };
+  cmake = import ./toolchain/cmake.nix {
+    inherit bootstrap buildPlatform cxx ninja platform system;
+    debs = debs.cmake.amd64;
+  };
+  meson = import ./toolchain/meson.nix {
+    inherit bootstrap buildPlatform ninja platform python system;
+    debs = debs.meson.amd64;
+  };
+  ninja = withShell {
+    package = debs.ninja.amd64.ninja-build;
+    program = "ninja";
+  };
+  perl = import ./toolchain/perl.nix {
+    inherit bootstrap system withShell;
+    debs = debs.autotools.amd64;
+  };
+  python = import ./toolchain/python.nix {
+    inherit bootstrap patchelf system;
+    debs = debs.meson.amd64;
   };
 
   librdkafka = import ./packages/librdkafka.nix {
@@ -67,4 +118,29 @@
       debs = debs.cc.amd64;
     };
   };
-in {inherit buildRust buildWorkspace cargoEnvironment cc libraries librdkafka pkg-config platform rust rusts stdenv;}
+
+  own = {
+    inherit
+      autoreconfHook
+      bindgenHook
+      buildRust
+      buildWorkspace
+      cargoEnvironment
+      cc
+      cmake
+      cxx
+      libraries
+      librdkafka
+      meson
+      ninja
+      perl
+      pkg-config
+      platform
+      python
+      rust
+      rusts
+      stdenv
+      ;
+  };
+in
+  own

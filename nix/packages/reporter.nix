@@ -10,6 +10,7 @@
     inherit root;
     packages = ["reporter"];
     buildInputs = [target.librdkafka.dev];
+    cxx = false;
   };
   program = target.buildRust arguments;
 in {

@@ -122,6 +122,11 @@ fn every_command_in_the_readme_works() -> Result<()> {
 }
 
 #[test]
+fn every_command_for_c_and_cpp_programs_works() -> Result<()> {
+    try_commands_of("docs/c.md")
+}
+
+#[test]
 fn every_command_for_kubernetes_that_needs_no_cluster_works() -> Result<()> {
     try_commands_of("docs/kubernetes.md")
 }

@@ -160,19 +160,32 @@ impl Relock<'_> {
     }
 
     /// The old pins of a part that can still be had: listed in the index, or else still on a
-    /// mirror.
+    /// mirror. What a part has not pinned yet it takes as its neighbours have it, so that one file
+    /// does for all of them.
     fn pins(
         &self,
         part: &Part,
         index: &Index,
         availability: &mut HashMap<Sha256, bool>,
     ) -> Result<Vec<Package>, Error> {
-        let mut pins = Vec::new();
-        for pin in self
-            .old
-            .into_iter()
-            .flat_map(|lock| lock.pins(part.name, part.architecture))
-        {
+        let neighbours = self
+            .config
+            .sets
+            .iter()
+            .filter(|(name, set)| *name != part.name && set.suites == part.set.suites)
+            .map(|(name, _)| name.as_str());
+        let old = std::iter::once(part.name)
+            .chain(neighbours)
+            .flat_map(|set| {
+                self.old
+                    .into_iter()
+                    .flat_map(move |lock| lock.pins(set, part.architecture))
+            });
+        let mut pins: Vec<Package> = Vec::new();
+        for pin in old {
+            if pins.iter().any(|package| package.name == pin.name) {
+                continue;
+            }
             let package = pin.to_package();
             let listed = index
                 .versions_of(&pin.name)?
