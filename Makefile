@@ -44,6 +44,9 @@ attributes = $$(nix eval --raw .\#$(1).$(SYSTEM) --apply \
 test: demo
 	setup/test-tools
 	setup/kafka
+	for manifest in examples/*/Cargo.toml; do \
+		cargo fetch --locked --quiet --manifest-path "$$manifest" || exit; \
+	done
 	$(SLIPWAY) seed $(call attributes,checks) $(call attributes,devShells) .#slipway .#kubectl .#formatter.$(SYSTEM)
 	nix flake check --print-build-logs
 	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -p slipway-registry -- --include-ignored

@@ -7,15 +7,33 @@
   outputs = {self}: let
     slipways = import ./nix/systems.nix {root = ./.;};
     eachSystem = f: builtins.mapAttrs (_: f) slipways;
+    lib = import ./nix/lib.nix {inherit slipways;};
+    examplesOf = slipway:
+      import ./nix/examples.nix {
+        inherit lib;
+        inherit (slipway) system;
+        root = ./.;
+      };
   in {
+    inherit lib;
     checks = eachSystem (slipway:
       import ./nix/checks.nix {
         inherit slipway;
+        examples = examplesOf slipway;
         root = ./.;
       });
     devShells = eachSystem (slipway: import ./nix/shells.nix {inherit slipway;});
     formatter = eachSystem (slipway: slipway.formatter);
-    lib = import ./nix/lib.nix {inherit slipways;};
-    packages = eachSystem (slipway: import ./nix/packages.nix {inherit slipway;});
+    packages = eachSystem (slipway:
+      import ./nix/packages.nix {
+        inherit slipway;
+        examples = examplesOf slipway;
+        source = self.outPath;
+      });
+    templates.default = {
+      description = "OCI images of a cargo workspace's programs";
+      path = ./crates/slipway/template;
+      welcomeText = "Let `inputs.slipway.url` in flake.nix name your Slipway, then pin the packages: slipway lock";
+    };
   };
 }

@@ -71,6 +71,7 @@
     removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "dev" "packages" "root" "workspace"]
     // cargoEnvironment
     // {
+      configurePlatforms = [];
       nativeBuildInputs = args.nativeBuildInputs or [] ++ [rust];
       configurePhase = ''
         ${writeManifests}

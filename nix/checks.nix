@@ -1,27 +1,19 @@
 # What `nix flake check` proves, in the sandbox.
 {
+  # packages of each example, by name
+  examples,
   root,
   slipway,
 }: let
-  inherit (builtins) attrNames concatMap listToAttrs readDir;
-  inherit (slipway) bootstrap build buildPlatform reporters system targets;
-  llvm = slipway.debs.cc.${buildPlatform.debian}.llvm-19;
-  qemu = slipway.debs.emulators.${buildPlatform.debian}.qemu-user;
-
-  check = name: script: attrs:
-    derivation ({
-        inherit name system;
-        args = ["-e" script];
-        builder = "${bootstrap}/bin/bash";
-        PATH = "${slipway.pack}/bin:${llvm}/lib/llvm-19/bin:${bootstrap}/bin";
-      }
-      // attrs);
+  inherit (builtins) attrNames attrValues concatLists concatMap filter listToAttrs mapAttrs readDir;
+  inherit (slipway) build check reporters targets;
 
   cargo = name: args:
     build.buildRust ({
         inherit name root;
         packages = attrNames (readDir (root + "/crates"));
         buildInputs = [build.librdkafka.dev];
+        cxx = false;
         dev = true;
         installPhase = "touch $out";
         CARGO_PROFILE_DEV_DEBUG = "0";
@@ -49,10 +41,7 @@
       (ofImage "image" ./checks/image.sh {entrypoint = "${program}/bin/reporter";})
       (named "run" (check "run-${platformName}" ./checks/run.sh {
         inherit program;
-        emulator =
-          if platform.nix == system
-          then ""
-          else "${qemu}/bin/${platform.qemu}";
+        emulator = slipway.emulatorOf platformName;
       }))
     ]
     # What makes a build repeatable is the same for all platforms, and this doubles the time of one.
@@ -66,6 +55,35 @@
       ]
       else []
     );
+
+  # An example's program, and its image, for each platform that it has.
+  ofExample = exampleName: packages: let
+    ofPlatform = platformName: let
+      image = packages."image-${platformName}";
+      program = packages."program-${platformName}";
+      prove = subject: script: attrs: let
+        name = "example-${exampleName}-${subject}-${platformName}";
+      in {
+        inherit name;
+        value = check name script attrs;
+      };
+      ofImage = subject: script: attrs:
+        prove subject script ({
+            inherit image;
+            inherit (targets.${platformName}.platform) elfMachine oci;
+          }
+          // attrs);
+    in [
+      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
+      (ofImage "elf" ./checks/elf.sh {})
+      (prove "run" ./checks/example.sh {
+        emulator = slipway.emulatorOf platformName;
+        expected = root + "/examples/${exampleName}/expected";
+        program = "${program}/bin/${program.name}";
+      })
+    ];
+  in
+    concatMap ofPlatform (filter (name: packages ? "image-${name}") (attrNames targets));
 in
   {
     clippy = cargo "clippy" {
@@ -80,7 +98,7 @@ in
 
     format-nix = check "format-nix" ./checks/format-nix.sh {
       inherit (slipway) formatter;
-      files = [../flake.nix ../nix];
+      files = [../examples ../flake.nix ../nix];
     };
 
     format-rust = check "format-rust" ./checks/format-rust.sh {
@@ -93,4 +111,5 @@ in
       cargoDependenciesCommand = "test --no-run";
     };
   }
+  // listToAttrs (concatLists (attrValues (mapAttrs ofExample examples)))
   // listToAttrs (concatMap ofPlatform (attrNames targets))

@@ -27,10 +27,12 @@
     patchelf = raw "patchelf";
   };
 
-  debs = import ./toolchain/debs.nix {
-    inherit bash lock platforms seeds;
-    deb = import ./toolchain/deb.nix {inherit bootstrap patchelf system;};
-  };
+  debsOf = lock:
+    import ./toolchain/debs.nix {
+      inherit bash lock platforms seeds;
+      deb = import ./toolchain/deb.nix {inherit bootstrap patchelf system;};
+    };
+  debs = debsOf lock;
 
   crateOf = name: let
     package = head (filter (package: package.name == name) cargoLock.package);
@@ -39,27 +41,32 @@
     inherit (package) version;
   };
 
-  # The toolchain, once for each target.
+  # The toolchain, once for each target; `libraries` are packages of Debian by architecture, for what is
+  # linked.
   build = targets.${buildPlatformName};
-  targets =
+  targets = targetsWith debs.libraries;
+  targetsWith = libraries:
     mapAttrs
     (platformName: platform:
       import ./target.nix {
-        inherit bash bootstrap buildPlatform crateOf debs patchelf platform platformName seeds system;
-        buildCc =
+        inherit bash bootstrap buildPlatform crateOf patchelf platform platformName seeds system;
+        debs = debs // {inherit libraries;};
+        buildTarget =
           if platformName == buildPlatformName
           then null
-          else build.cc;
+          else build;
       })
     platforms;
 
   # The programs that run on the build machine.
-  pack = build.buildRust {
-    inherit root;
-    packages = ["slipway-oci"];
-  };
-  slipway = build.buildRust {
-    inherit root;
+  ownRust = args:
+    build.buildRust ({
+        inherit root;
+        cxx = false;
+      }
+      // args);
+  pack = ownRust {packages = ["slipway-oci"];};
+  slipway = ownRust {
     packages = ["slipway"];
     postInstall = ''
       slipway=$out/bin/slipway
@@ -70,11 +77,17 @@
       "$slipway" completions zsh >"$out/share/zsh/site-functions/_slipway"
     '';
   };
-  formatter = build.buildRust {
-    inherit root;
-    packages = ["nix-format"];
-  };
+  formatter = ownRust {packages = ["nix-format"];};
 
+  check = import ./check.nix {
+    inherit bootstrap pack system;
+    llvm = debs.cc.${buildPlatform.debian}.llvm-19;
+  };
+  # what runs a platform's programs here
+  emulatorOf = platformName:
+    if platforms.${platformName}.nix == system
+    then ""
+    else "${debs.emulators.${buildPlatform.debian}.qemu-user}/bin/${platforms.${platformName}.qemu}";
   image = import ./image.nix {inherit bootstrap pack system;};
   index = import ./index.nix {inherit pack system;};
 
@@ -94,7 +107,28 @@
   targets;
   imagesOf = names: index (map (name: reporters.${name}.image) names);
 in {
-  inherit bootstrap build buildPlatform debs formatter image index pack patchelf platforms reporters seeds slipway system targets;
+  inherit
+    bootstrap
+    build
+    buildPlatform
+    buildPlatformName
+    check
+    debs
+    debsOf
+    emulatorOf
+    formatter
+    image
+    index
+    pack
+    patchelf
+    platforms
+    reporters
+    seeds
+    slipway
+    system
+    targets
+    targetsWith
+    ;
 
   # the index of every platform's image, and of those that are built when none is named
   allImages = imagesOf (attrNames platforms);

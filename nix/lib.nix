@@ -4,7 +4,8 @@
 #   image             a package's OCI image layout
 #   index             one layout of several platforms' images
 #   platforms         every name of each platform
-#   forSystem.SYSTEM  the same, built on a machine of that system
+#   mkProject         all outputs of a flake for somebody's cargo workspace
+#   forSystem.SYSTEM  image, index, platforms and targets of a build machine of that system
 {slipways}: let
   inherit (builtins) attrValues filter head mapAttrs;
 
@@ -14,4 +15,8 @@
   ofSystem = slipway: {inherit (slipway) image index platforms targets;};
   forSystem = mapAttrs (_: ofSystem) slipways;
 in
-  forSystem.${reference.nix} // {inherit forSystem;}
+  forSystem.${reference.nix}
+  // {
+    inherit forSystem;
+    mkProject = import ./project.nix {inherit slipways;};
+  }

@@ -7,6 +7,8 @@
       // {
         name = "slipway-${target.platform.debian}";
         buildInputs = [target.librdkafka.dev];
+        configurePlatforms = [];
+        cxx = false;
         nativeBuildInputs = [target.rust] ++ extra;
       });
 

@@ -7,7 +7,7 @@ grep '^/nix/store/[^/]*$' closure | sort -u >expected
 (cd root && find nix/store -mindepth 1 -maxdepth 1 | sed 's|^|/|' | sort) >found
 diff expected found
 
-if grep -E -- '-dev([-_]|$)|-(cc|cargo|clang|gcc|lib(clang|llvm|std-rust)|lld|llvm|make|pkg-config|rust|stdenv|sysroot)' found; then
+if grep -E -- '-dev([-_]|$)|-(autotools|bootstrap|cargo|cc|clang|cmake|cxx|gcc|lib(clang|llvm|std-rust)|lld|llvm|make|meson|ninja|pkg-config|rust|stdenv|sysroot)' found; then
   echo "these belong to the toolchain" >&2
   exit 1
 fi

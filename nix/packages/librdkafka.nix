@@ -23,6 +23,9 @@
           # asked for, but only the C library is built
           export CXX=$CC
         '';
+        # its configure is not made by autoconf
+        configurePlatforms = [];
+        cxx = false;
         configureFlags = [
           "--disable-c11threads"
           "--disable-curl"

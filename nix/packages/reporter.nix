@@ -12,6 +12,7 @@
     inherit builtFor root workspace;
     packages = ["reporter"];
     buildInputs = [target.librdkafka.dev];
+    cxx = false;
   };
   program = target.buildRust arguments;
 in {

@@ -1,28 +1,34 @@
 # rustc and cargo, with the standard library of the build machine and of one target.
 {
   bootstrap,
-  debs,
+  # the packages that hold the programs
+  cargo,
+  clippy,
+  rustc,
+  rustfmt,
   standardLibraries,
   system,
 }: let
   # These look for the standard library beside themselves unless told, each in its way.
   wrapped = {
-    clippy-driver = "SYSROOT=%s exec ${debs.rust-clippy}/bin/clippy-driver";
-    rustc = "exec ${debs.rustc}/bin/rustc --sysroot %s";
-    rustdoc = "exec ${debs.rustc}/bin/rustdoc --sysroot %s";
+    clippy-driver = "SYSROOT=%s exec ${clippy}/bin/clippy-driver";
+    rustc = "exec ${rustc}/bin/rustc --sysroot %s";
+    rustdoc = "exec ${rustc}/bin/rustdoc --sysroot %s";
   };
   linked = {
-    cargo = debs.cargo;
-    cargo-clippy = debs.rust-clippy;
-    cargo-fmt = debs.rustfmt;
-    rustfmt = debs.rustfmt;
+    inherit cargo rustfmt;
+    cargo-clippy = clippy;
+    cargo-fmt = rustfmt;
   };
+  # as in 1.85.1
+  version = builtins.head (builtins.match "([0-9.]+).*" rustc.pin.version);
+  release = builtins.head (builtins.match "([0-9]+[.][0-9]+).*" version);
   lines = f: attrs: builtins.concatStringsSep "\n" (builtins.attrValues (builtins.mapAttrs f attrs));
 in
   derivation {
     inherit standardLibraries system;
     PATH = "${bootstrap}/bin";
-    name = "rust-1.85";
+    name = "rust-${release}";
     args = [
       "-e"
       "-c"
@@ -41,3 +47,4 @@ in
     ];
     builder = "${bootstrap}/bin/bash";
   }
+  // {inherit version;}

@@ -16,6 +16,7 @@ pub mod network;
 pub mod nix;
 pub mod platform;
 pub mod podman;
+pub mod project;
 pub mod proxy;
 pub mod registry;
 pub mod reporter;

@@ -65,6 +65,16 @@ impl Copy {
         self.track()
     }
 
+    /// Commits what there is, for what takes nothing else: Nix locks no input that has changes.
+    pub fn commit(&self) -> Result<()> {
+        let name = "user.name=test";
+        let address = "user.email=test@mirror.example";
+        let message = "as it is";
+        self.git(&[
+            "-c", name, "-c", address, "commit", "--quiet", "-m", message,
+        ])
+    }
+
     fn track(&self) -> Result<()> {
         self.git(&["add", "--all"])
     }

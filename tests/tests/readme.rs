@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use end_to_end::command::CommandExt;
 use end_to_end::podman::Podman;
+use end_to_end::project::Project;
 use end_to_end::registry::{Guard, Registry};
 use end_to_end::repository::{Copy, repository};
 use end_to_end::{nix, slipway};
@@ -69,9 +70,6 @@ fn commands_are_found_in_console_and_shell_blocks_but_not_in_those_for_a_cluster
 }
 
 fn try_commands_of(page: &str) -> Result<()> {
-    let text = fs::read_to_string(repository().join(page)).with_context(|| page.to_owned())?;
-    let commands = commands(&text);
-    ensure!(!commands.is_empty(), "{page} has no commands");
     let copy = Copy::new()?;
     // What `make` has made before.
     fs::create_dir_all(copy.file("target/driver"))?;
@@ -87,23 +85,35 @@ fn try_commands_of(page: &str) -> Result<()> {
     let kubectl = nix::nix_build(repository(), "kubectl")?.join("bin");
     let path = std::env::var("PATH").unwrap_or_default();
     let directory = program.parent().unwrap_or(Path::new("/"));
+    let path = format!("{}:{}:{path}", directory.display(), kubectl.display());
+    try_each(page, |command| {
+        let mut shell = shell(&command.replace(REGISTRY, registry.host()));
+        shell.current_dir(copy.path()).env("PATH", &path);
+        shell.envs(podman.environment());
+        shell
+    })
+}
+
+/// Runs the commands of a page, each as `prepare` makes it.
+fn try_each(page: &str, prepare: impl Fn(&str) -> Command) -> Result<()> {
+    let text = fs::read_to_string(repository().join(page)).with_context(|| page.to_owned())?;
+    let commands = commands(&text);
+    ensure!(!commands.is_empty(), "{page} has no commands");
     for command in commands.iter().filter(|command| is_called(command)) {
-        // An hour is for what would never end.
-        Command::new("timeout")
-            .args(["3600", "bash", "-e", "-o", "pipefail", "-c"])
-            .arg(command.replace(REGISTRY, registry.host()))
-            .current_dir(copy.path())
-            .env("NIX_CONFIG", nix::config())
-            .env(
-                "PATH",
-                format!("{}:{}:{path}", directory.display(), kubectl.display()),
-            )
-            .env_remove("CARGO_TARGET_DIR")
-            .envs(podman.environment())
+        prepare(command)
             .text()
             .with_context(|| format!("{page} says: {command}"))?;
     }
     Ok(())
+}
+
+fn shell(command: &str) -> Command {
+    // An hour is for what would never end.
+    let mut shell = Command::new("timeout");
+    shell.args(["3600", "bash", "-e", "-o", "pipefail", "-c", command]);
+    shell.env("NIX_CONFIG", nix::config());
+    shell.env_remove("CARGO_TARGET_DIR");
+    shell
 }
 
 #[test]
@@ -117,6 +127,26 @@ fn every_command_for_platforms_works() -> Result<()> {
 }
 
 #[test]
+fn every_command_for_c_and_cpp_programs_works() -> Result<()> {
+    try_commands_of("docs/c.md")
+}
+
+#[test]
 fn every_command_for_kubernetes_that_needs_no_cluster_works() -> Result<()> {
     try_commands_of("docs/kubernetes.md")
+}
+
+#[test]
+fn every_command_for_projects_of_others_works_in_one() -> Result<()> {
+    let project = Project::example("rust")?;
+    let program = slipway::program()?;
+    let directory = program.parent().unwrap_or(Path::new("/"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    try_each("docs/projects.md", |command| {
+        let mut shell = shell(command);
+        shell.current_dir(project.path());
+        shell.env("PATH", format!("{}:{path}", directory.display()));
+        shell.env("SLIPWAY_FLAKE", project.slipway_flake());
+        shell
+    })
 }

@@ -3,23 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::lock::Lock;
+use crate::lock::{Lock, Locked};
+use crate::package::Archive;
 
 /// A package that moved, came or went. Shown as `~ openssl 3.5.1 → 3.5.2`, `+ zlib1g 1.3` or `-
 /// zlib1g 1.3`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
-    name: String,
+    pub name: String,
     /// In one lock but not in the other, each sorted; several when sets hold different versions.
-    old: Vec<String>,
-    new: Vec<String>,
+    pub old: Vec<String>,
+    pub new: Vec<String>,
+    /// Whether what is new comes from the security archive.
+    pub security: bool,
 }
 
 impl Change {
     /// Everything that differs, by name. The same move for several architectures is one change.
-    pub fn between(old: Option<&Lock>, new: &Lock) -> Vec<Self> {
+    pub fn between(old: Option<&Lock>, new_lock: &Lock) -> Vec<Self> {
         let before = old.map(versions).unwrap_or_default();
-        let after = versions(new);
+        let after = versions(new_lock);
         let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
         let only = |here: Option<&BTreeSet<(&str, String)>>,
                     there: Option<&BTreeSet<(&str, String)>>| {
@@ -32,10 +35,19 @@ impl Change {
         };
         names
             .into_iter()
-            .map(|name| Self {
-                name: name.into(),
-                old: only(before.get(name), after.get(name)),
-                new: only(after.get(name), before.get(name)),
+            .map(|name| {
+                let new = only(after.get(name), before.get(name));
+                let fixes = |row: &Locked| {
+                    row.name == name
+                        && row.archive == Archive::DebianSecurity
+                        && new.contains(&row.version.to_string())
+                };
+                Self {
+                    name: name.into(),
+                    old: only(before.get(name), after.get(name)),
+                    security: new_lock.packages.iter().any(fixes),
+                    new,
+                }
             })
             .filter(|change| !change.old.is_empty() || !change.new.is_empty())
             .collect()

@@ -59,6 +59,15 @@ pub enum Error {
         reason: String,
     },
 
+    #[error("set {set} ({architecture}): package {package} is in none of its suites{elsewhere}")]
+    NoPackage {
+        set: String,
+        architecture: String,
+        package: String,
+        /// Where it is, or what is there in its place: the rest of the line.
+        elsewhere: String,
+    },
+
     #[error("{what} could not be fetched: {reason}")]
     Fetch { what: String, reason: String },
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::deb822;
 use crate::error::Error;
 use crate::package::{Archive, Package};
-use crate::relation::{Relation, parse_field};
+use crate::relation::parse_field;
 
 /// The packages of one architecture in several suites.
 #[derive(Default)]
@@ -58,6 +58,11 @@ impl<'a> Index<'a> {
         Ok(packages)
     }
 
+    /// Whether there is a package of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// Names of the packages that provide a virtual package, sorted.
     pub fn providers_of(&self, name: &str) -> Vec<&'a str> {
         let mut names = self.providers.get(name).cloned().unwrap_or_default();
@@ -101,10 +106,8 @@ fn parse_package(archive: Archive, stanza: &str) -> Result<Package, Error> {
             .map_err(|e| bad(format!("Size: {e}")))?,
         sha256: field("SHA256")?.parse().map_err(|e| bad(format!("{e}")))?,
         depends,
-        provides: relations("Provides")?
-            .into_iter()
-            .flatten()
-            .collect::<Vec<Relation>>(),
+        provides: relations("Provides")?.into_iter().flatten().collect(),
+        conflicts: relations("Conflicts")?.into_iter().flatten().collect(),
     })
 }
 

@@ -9,6 +9,7 @@ pub mod changes;
 pub mod config;
 pub mod deb;
 mod deb822;
+pub mod edit;
 mod error;
 pub mod fetch;
 pub mod hash;

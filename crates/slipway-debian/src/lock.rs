@@ -79,6 +79,7 @@ impl Locked {
                 .map(|name| vec![Relation::any(name)])
                 .collect(),
             provides: Vec::new(),
+            conflicts: Vec::new(),
         }
     }
 

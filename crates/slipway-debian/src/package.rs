@@ -116,6 +116,8 @@ pub struct Package {
     pub depends: Vec<Vec<Relation>>,
     /// Virtual packages.
     pub provides: Vec<Relation>,
+    /// What cannot be installed beside it.
+    pub conflicts: Vec<Relation>,
 }
 
 impl Package {

@@ -15,6 +15,8 @@ pub struct Release {
     /// Whether indices can be had by their hash, which a mirror in the middle of an update can't
     /// get wrong.
     pub by_hash: bool,
+    /// Debian's names of the architectures that it has packages for.
+    pub architectures: Vec<String>,
     files: HashMap<String, (Sha256, u64)>,
 }
 
@@ -54,6 +56,11 @@ impl Release {
             codename: field("Codename").into(),
             valid_until,
             by_hash: field("Acquire-By-Hash") == "yes",
+            architectures: field("Architectures")
+                .split_whitespace()
+                .filter(|name| *name != "all")
+                .map(String::from)
+                .collect(),
             files,
         })
     }

@@ -75,7 +75,8 @@ impl Relock<'_> {
                 packages: &part.set.packages,
                 ignore: &part.set.ignore,
             };
-            for resolved in resolve(&request, index, &pins)? {
+            let resolved = resolve(&request, index, &pins);
+            for resolved in resolved.map_err(|e| self.explain(e, part, index))? {
                 rows.push(self.row(part, resolved)?);
             }
         }
@@ -107,20 +108,84 @@ impl Relock<'_> {
         Ok(texts)
     }
 
+    /// Adds to the error that a package is not there where it is, or which one may be meant. This looks
+    /// into further indices; that they can't be had is not what the user is to be told then.
+    fn explain(&self, e: Error, part: &Part, index: &Index) -> Error {
+        let Error::NoPackage {
+            set,
+            architecture,
+            package,
+            ..
+        } = e
+        else {
+            return e;
+        };
+        let meant = [format!("{package}-dev"), format!("lib{package}-dev")];
+        let elsewhere = match meant.iter().find(|name| index.has(name)) {
+            Some(meant) => format!("; {meant} is"),
+            None => match &self.architectures_of(&package, &part.set.suites)[..] {
+                [] => {
+                    ", nor for another architecture; is it the name of a binary package of Debian?"
+                        .into()
+                }
+                others => format!("; it is there for {}", others.join(", ")),
+            },
+        };
+        Error::NoPackage {
+            set,
+            architecture,
+            package,
+            elsewhere,
+        }
+    }
+
+    /// The architectures that suites have a package for.
+    fn architectures_of(&self, package: &str, suites: &[String]) -> Vec<String> {
+        let looking = format!("looking for {package} among the packages of other architectures");
+        self.suites.progress.note(&looking);
+        let mut found = BTreeSet::new();
+        for suite in suites {
+            for architecture in self.suites.architectures(suite).unwrap_or_default() {
+                let texts = self.suites.packages(suite, &[&architecture]);
+                for text in texts.unwrap_or_default() {
+                    let mut index = Index::default();
+                    index.add(Archive::of_suite(suite), &text);
+                    if index.has(package) {
+                        found.insert(architecture.clone());
+                    }
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
     /// The old pins of a part that can still be had: listed in the index, or else still on a
-    /// mirror.
+    /// mirror. What a part has not pinned yet it takes as its neighbours have it, so that one file
+    /// does for all of them.
     fn pins(
         &self,
         part: &Part,
         index: &Index,
         availability: &mut HashMap<Sha256, bool>,
     ) -> Result<Vec<Package>, Error> {
-        let mut pins = Vec::new();
-        for pin in self
-            .old
-            .into_iter()
-            .flat_map(|lock| lock.pins(part.name, part.architecture))
-        {
+        let neighbours = self
+            .config
+            .sets
+            .iter()
+            .filter(|(name, set)| *name != part.name && set.suites == part.set.suites)
+            .map(|(name, _)| name.as_str());
+        let old = std::iter::once(part.name)
+            .chain(neighbours)
+            .flat_map(|set| {
+                self.old
+                    .into_iter()
+                    .flat_map(move |lock| lock.pins(set, part.architecture))
+            });
+        let mut pins: Vec<Package> = Vec::new();
+        for pin in old {
+            if pins.iter().any(|package| package.name == pin.name) {
+                continue;
+            }
             let package = pin.to_package();
             let listed = index
                 .versions_of(&pin.name)?

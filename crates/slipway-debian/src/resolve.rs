@@ -3,8 +3,10 @@
 //! This is no general solver. Within a stable release nearly every relation is met by the newest
 //! version, so it takes the preferred version of each package (the old pin, else the newest) and
 //! when two choices clash it strikes out one of them and begins again. Each round strikes out one
-//! more, so it ends. `Conflicts` and `Breaks` do not count: packages are unpacked into trees of
-//! their own, never installed over each other.
+//! more, so it ends. `Breaks` does not count, and `Conflicts` leads to no other choice: packages are
+//! unpacked into trees of their own, never installed over each other. But two that cannot be
+//! installed together have files of the same names, and which ones a compiler would find is for a
+//! person to decide.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
@@ -84,9 +86,14 @@ impl Solver<'_> {
         let mut depends: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut queue = VecDeque::new();
         for name in &self.request.packages.iter().collect::<BTreeSet<_>>() {
-            let package = self.candidates(name)?.into_iter().next().ok_or_else(|| {
-                self.unsatisfiable(format!("package {name} is in none of its suites"))
-            })?;
+            let Some(package) = self.candidates(name)?.into_iter().next() else {
+                return Err(Stop::Error(Error::NoPackage {
+                    set: self.request.set.into(),
+                    architecture: self.request.architecture.into(),
+                    package: (*name).clone(),
+                    elsewhere: String::new(),
+                }));
+            };
             queue.push_back(package.clone());
             chosen.insert((*name).clone(), package);
         }
@@ -106,6 +113,7 @@ impl Solver<'_> {
             }
         }
         self.check_siblings(&chosen)?;
+        self.check_conflicts(&chosen)?;
         let resolved = chosen.into_iter().map(|(name, package)| {
             let depends = depends
                 .remove(&name)
@@ -251,6 +259,24 @@ impl Solver<'_> {
         Ok(())
     }
 
+    fn check_conflicts(&self, chosen: &Chosen) -> Result<(), Error> {
+        for package in chosen.values() {
+            for conflict in &package.conflicts {
+                let is_meant = |other: &&Package| {
+                    other.name != package.name
+                        && (other.name == conflict.name && conflict.accepts(&other.version)
+                            || self.provides(other, conflict))
+                };
+                if let Some(other) = chosen.values().find(is_meant) {
+                    let reason =
+                        format!("{package} conflicts with {other}; keep only one of the two");
+                    return Err(self.unsatisfiable(reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn is_ignored(&self, name: &str) -> bool {
         self.request.ignore.iter().any(|ignored| ignored == name)
     }
@@ -304,6 +330,7 @@ mod tests {
             sha256: Sha256::of(format!("{name} {version}").as_bytes()),
             depends: parse_field(depends).unwrap(),
             provides: vec![],
+            conflicts: vec![],
         }
     }
 

@@ -27,18 +27,32 @@ pub struct Suites<'a> {
 
 impl Suites<'_> {
     /// The text of the `Packages` files of a suite, one for each architecture, in their order.
-    ///
+    pub fn packages(&self, suite: &str, architectures: &[&str]) -> Result<Vec<String>, Error> {
+        self.of_a_mirror(suite, |dists, release| {
+            self.fetch_packages(dists, release, architectures)
+        })
+    }
+
+    /// Debian's names of the architectures that a suite has packages for.
+    pub fn architectures(&self, suite: &str) -> Result<Vec<String>, Error> {
+        self.of_a_mirror(suite, |_, release| Ok(release.architectures.clone()))
+    }
+
     /// The mirrors are asked in turn for an index that is validly signed, of the right suite and
     /// not expired.
-    pub fn packages(&self, suite: &str, architectures: &[&str]) -> Result<Vec<String>, Error> {
+    fn of_a_mirror<T>(
+        &self,
+        suite: &str,
+        read: impl Fn(&str, &Release) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut first_error = None;
         for base in self.mirrors.of(Archive::of_suite(suite)) {
             let dists = format!("{base}/dists/{suite}");
             let result = self
                 .release(&dists, suite)
-                .and_then(|release| self.fetch_packages(&dists, &release, architectures));
+                .and_then(|release| read(&dists, &release));
             match result {
-                Ok(texts) => return Ok(texts),
+                Ok(value) => return Ok(value),
                 Err(e @ Error::DiskFull(_)) => return Err(e),
                 Err(e) => {
                     self.progress.note(&format!("warning: {e}"));

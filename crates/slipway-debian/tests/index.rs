@@ -95,9 +95,17 @@ impl Scene {
     }
 
     fn relock(&self, old: Option<&Lock>, packages: &str) -> Result<Lock, Error> {
-        let config = Config::parse(&format!(
-            "release = \"trixie\"\n[set.x]\narchitectures = [\"amd64\"]\nsuites = [\"trixie\"]\npackages = [{packages}]"
-        ));
+        self.relock_sets(old, &[("x", packages)])
+    }
+
+    fn relock_sets(&self, old: Option<&Lock>, sets: &[(&str, &str)]) -> Result<Lock, Error> {
+        let mut config = String::from("release = \"trixie\"\n");
+        for (name, packages) in sets {
+            config += &format!(
+                "[set.{name}]\narchitectures = [\"amd64\"]\nsuites = [\"trixie\"]\npackages = [{packages}]\n"
+            );
+        }
+        let config = Config::parse(&config);
         self.with_suites(|suites| {
             let gone = BTreeSet::new();
             let cache = self.cache.path().to_owned();
@@ -267,6 +275,23 @@ fn pins_stay_while_any_mirror_has_them_and_move_when_they_are_gone() {
     assert_eq!(moved(&old, &new), ["~ gone 1 → 2"]);
     let upgraded = scene.relock(None, "\"kept\", \"gone\"").unwrap();
     assert_eq!(moved(&old, &upgraded), ["~ gone 1 → 2", "~ kept 1 → 2"]);
+}
+
+#[test]
+fn a_new_set_takes_what_another_has_pinned() {
+    let Some(scene) = Scene::new(1) else { return };
+    scene.publish(&Archive::new("trixie").with("lib", "1", ""));
+    let old = scene.relock(None, "\"lib\"").unwrap();
+    scene.publish(
+        &Archive::new("trixie")
+            .with("tool", "1", "Depends: lib\n")
+            .with("picky", "1", "Depends: lib (>= 2)\n")
+            .with("lib", "2", ""),
+    );
+    let x = ("x", "\"lib\"");
+    let with = |set| scene.relock_sets(Some(&old), &[("w", set), x]).unwrap();
+    assert_eq!(moved(&old, &with("\"tool\"")), ["+ tool 1"]);
+    assert_eq!(moved(&old, &with("\"picky\"")), ["+ lib 2", "+ picky 1"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod closure;
 mod derivation;
 mod error;
 mod evaluate;
+mod flake;
 mod nix;
 mod path;
 pub mod progress;

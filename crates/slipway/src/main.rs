@@ -1,9 +1,12 @@
 //! The command line of Slipway. It does what a derivation cannot: it makes the lock, fetches seeds,
 //! drives Nix and shows how it goes. What can be a derivation is one, under `nix/`.
 
+mod add;
 mod anatomy;
 mod binfmt;
 mod build;
+mod cargo;
+mod checkout;
 mod completions;
 mod delivery;
 mod doctor;
@@ -11,11 +14,13 @@ mod engine;
 mod failure;
 mod format;
 mod images;
+mod init;
 mod inspect;
 mod layers;
 mod load;
 mod lock;
 mod man;
+mod native_libraries;
 mod origin;
 mod output;
 mod pack;
@@ -31,6 +36,7 @@ mod scratch;
 mod seed;
 mod source;
 mod sources;
+mod update;
 mod verify;
 
 use std::path::PathBuf;
@@ -64,6 +70,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Init),
+    Add(add::Add),
+    Update(update::Update),
     Lock(lock::Lock),
     Seed(seed::Seed),
     Build(Box<build::Build>),
@@ -86,6 +95,9 @@ fn main() -> ExitCode {
         command,
     } = Arguments::parse();
     let result = match command {
+        Command::Init(init) => init.run(&directory, verbose),
+        Command::Add(add) => add.run(&directory),
+        Command::Update(update) => update.run(&directory),
         Command::Lock(lock) => lock.run(&directory),
         Command::Seed(seed) => seed.run(&directory, verbose),
         Command::Build(build) => build.run(&directory, verbose),

@@ -48,14 +48,14 @@ impl Platforms {
 const COLUMNS: usize = 3;
 
 /// Where a flake has the table.
-const ATTRIBUTE: &str = ".#lib.platforms";
+const ATTRIBUTE: &str = "lib.platforms";
 
 /// The platforms that a flake builds for, as its `lib.platforms` has them. Which kinds of names there
 /// are is not written here: the table decides.
 pub struct Table(Vec<Row>);
 
 /// A platform.
-struct Row {
+pub struct Row {
     /// As Nix's attributes end: `image-aarch64`.
     name: String,
     platform: Platform,
@@ -67,8 +67,14 @@ struct Row {
 impl Table {
     /// Reads the table of the flake that `nix` works on.
     pub fn read(nix: &Nix) -> Result<Self> {
-        let value = nix.evaluate(ATTRIBUTE)?;
-        Self::parse(&value).context(ATTRIBUTE)
+        Self::of(nix, ".")
+    }
+
+    /// Reads the table of a flake.
+    pub fn of(nix: &Nix, flake: &str) -> Result<Self> {
+        let attribute = format!("{flake}#{ATTRIBUTE}");
+        let value = nix.evaluate(&attribute)?;
+        Self::parse(&value).context(attribute)
     }
 
     fn parse(value: &Value) -> Result<Self> {
@@ -116,7 +122,14 @@ impl Table {
             .collect()
     }
 
-    fn find(&self, name: &str) -> Result<&Row> {
+    /// Those that are built when none is named.
+    pub fn defaults(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.0.iter().collect();
+        rows.sort_by_key(|row| row.platform.to_string());
+        rows
+    }
+
+    pub fn find(&self, name: &str) -> Result<&Row> {
         match self.0.iter().find(|row| row.is_called(name)) {
             Some(row) => Ok(row),
             None => Err(self.unknown(name)),
@@ -132,6 +145,15 @@ impl Table {
 }
 
 impl Row {
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// Its name in one of the worlds; empty if it has none there.
+    pub fn name_in(&self, world: &str) -> &str {
+        self.names.get(world).map_or("", String::as_str)
+    }
+
     fn is_called(&self, name: &str) -> bool {
         let same_platform = || {
             name.parse()

@@ -110,6 +110,16 @@ impl Options {
         labels: &[String],
         gone: &BTreeSet<Sha256>,
     ) -> Result<()> {
+        let config = Config::read(&project.config())?;
+        let old = Lock::read(&project.lock())?;
+        let is_own = |hash: &Sha256| old.packages.iter().any(|row| row.sha256 == *hash);
+        if !gone.iter().all(is_own) {
+            bail!(
+                "no mirror carries {} any more, and the flake that pins it is an input; update that: nix flake lock \
+                 --update-input slipway, or name a mirror that still has it with --mirror",
+                labels.join(", ")
+            );
+        }
         eprintln!(
             "warning: no mirror carries these pinned packages any more: {}",
             labels.join(", ")
@@ -117,8 +127,6 @@ impl Options {
         eprintln!(
             "warning: their successors are pinned in their place (with --locked this is an error):"
         );
-        let config = Config::read(&project.config())?;
-        let old = Lock::read(&project.lock())?;
         let sources = self.sources.open(&project::cache()?)?;
         let new = sources.relock(&config, Some(&old), gone)?;
         for change in Change::between(Some(&old), &new) {
@@ -253,20 +261,22 @@ impl Missing {
     /// Cargo fetches, so that the user's registry settings, credentials and proxies count. Gives
     /// the bytes added.
     fn fetch_crates(&self, nix: &Nix, project: &Project) -> Result<u64> {
-        let caches = cargo_caches()?;
-        if self
-            .crates
-            .iter()
-            .any(|missing| missing.find(&caches).is_none())
-        {
-            eprintln!("fetching crates with cargo");
-            let status = Command::new("cargo")
-                .args(["fetch", "--locked", "--quiet"])
-                .current_dir(&project.root)
-                .status()
-                .context("cargo could not be run, and it fetches the crates; install Rust")?;
-            if !status.success() {
-                bail!("the crates could not be fetched: cargo fetch --locked failed, see above");
+        let is_missing = || -> Result<bool> {
+            let caches = cargo_caches()?;
+            Ok(self
+                .crates
+                .iter()
+                .any(|missing| missing.find(&caches).is_none()))
+        };
+        if is_missing()? && project.root.join("Cargo.lock").exists() {
+            cargo_fetch(&project.root)?;
+        }
+        // Slipway's own programs take part in a build, and are another workspace in another flake's.
+        if is_missing()? {
+            for input in nix.flake_inputs(".")? {
+                if input.join("Cargo.lock").exists() && is_missing()? {
+                    cargo_fetch(&input)?;
+                }
             }
         }
         let caches = cargo_caches()?;
@@ -323,6 +333,20 @@ impl MissingCrate {
             .map(|cache| cache.join(&self.file))
             .find(|file| file.exists())
     }
+}
+
+/// Fetches the crates of a workspace.
+fn cargo_fetch(workspace: &Path) -> Result<()> {
+    eprintln!("fetching crates with cargo");
+    let status = Command::new("cargo")
+        .args(["fetch", "--locked", "--quiet"])
+        .current_dir(workspace)
+        .status()
+        .context("cargo could not be run, and it fetches the crates; install Rust")?;
+    if !status.success() {
+        bail!("the crates could not be fetched: cargo fetch --locked failed, see above");
+    }
+    Ok(())
 }
 
 /// The directories of cargo's cache, one a registry.

@@ -1,5 +1,6 @@
 //! A Debian archive with a few packages, signed with a key that is thrown away.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -101,8 +102,31 @@ pub struct Archive {
     pub codename: String,
     /// A line of the `Release` file, such as `Valid-Until: …`.
     pub more: String,
-    /// Name, version, further fields as lines, contents of the .deb.
-    packages: Vec<(String, String, String, Vec<u8>)>,
+    packages: Vec<Listed>,
+}
+
+/// A package of the index.
+#[derive(Clone)]
+struct Listed {
+    architecture: String,
+    name: String,
+    version: String,
+    /// Further fields as lines.
+    fields: String,
+    /// Of the .deb.
+    contents: Vec<u8>,
+}
+
+impl Listed {
+    fn path(&self) -> String {
+        let Self {
+            architecture,
+            name,
+            version,
+            ..
+        } = self;
+        format!("pool/main/x/{name}_{version}_{architecture}.deb")
+    }
 }
 
 impl Archive {
@@ -114,10 +138,18 @@ impl Archive {
         }
     }
 
-    pub fn with(mut self, name: &str, version: &str, fields: &str) -> Self {
-        let contents = format!("contents of {name} {version}").into_bytes();
-        self.packages
-            .push((name.into(), version.into(), fields.into(), contents));
+    pub fn with(self, name: &str, version: &str, fields: &str) -> Self {
+        self.with_for("amd64", name, version, fields)
+    }
+
+    pub fn with_for(mut self, architecture: &str, name: &str, version: &str, fields: &str) -> Self {
+        self.packages.push(Listed {
+            architecture: architecture.into(),
+            name: name.into(),
+            version: version.into(),
+            fields: fields.into(),
+            contents: format!("contents of {name} {version}").into_bytes(),
+        });
         self
     }
 
@@ -126,43 +158,78 @@ impl Archive {
     }
 
     pub fn packages_file(&self) -> Vec<u8> {
+        self.packages_file_for("amd64")
+    }
+
+    fn packages_file_for(&self, architecture: &str) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        for (name, version, fields, contents) in &self.packages {
+        for package in self
+            .packages
+            .iter()
+            .filter(|package| package.architecture == architecture)
+        {
             write!(
                 encoder,
-                "Package: {name}\nVersion: {version}\nArchitecture: amd64\n{fields}Filename: {}\nSize: {}\nSHA256: {}\n\n",
-                Self::pool_path(name, version),
-                contents.len(),
-                Sha256::of(contents)
+                "Package: {}\nVersion: {}\nArchitecture: {architecture}\n{}Filename: {}\nSize: {}\nSHA256: {}\n\n",
+                package.name,
+                package.version,
+                package.fields,
+                package.path(),
+                package.contents.len(),
+                Sha256::of(&package.contents)
             )
             .unwrap();
         }
         encoder.finish().unwrap()
     }
 
+    fn architectures(&self) -> BTreeSet<&str> {
+        let all = self.packages.iter();
+        let mut architectures: BTreeSet<&str> =
+            all.map(|package| package.architecture.as_str()).collect();
+        architectures.insert("amd64");
+        architectures
+    }
+
     /// The text of the `Release` file.
     pub fn release(&self) -> String {
-        let packages = self.packages_file();
-        format!(
-            "Suite: stable\nCodename: {}\n{}SHA256:\n {} {} main/binary-amd64/Packages.gz\n",
+        let architectures: Vec<&str> = self.architectures().into_iter().collect();
+        let mut release = format!(
+            "Suite: stable\nCodename: {}\nArchitectures: all {}\n{}SHA256:\n",
             self.codename,
-            self.more,
-            Sha256::of(&packages),
-            packages.len()
-        )
+            architectures.join(" "),
+            self.more
+        );
+        for architecture in architectures {
+            let packages = self.packages_file_for(architecture);
+            release += &format!(
+                " {} {} main/binary-{architecture}/Packages.gz\n",
+                Sha256::of(&packages),
+                packages.len()
+            );
+        }
+        release
     }
 
     /// Puts index and packages on a mirror below `/debian`, as the suite `trixie`.
     pub fn publish(&self, mirror: &Mirror, key: &Key) {
-        mirror.put("/debian/dists/trixie/InRelease", key.sign(&self.release()));
-        mirror.put(
-            "/debian/dists/trixie/main/binary-amd64/Packages.gz",
-            self.packages_file(),
-        );
-        for (name, version, _, contents) in &self.packages {
+        self.publish_as("debian", "trixie", mirror, key);
+    }
+
+    /// The same below another directory, as another suite.
+    pub fn publish_as(&self, root: &str, suite: &str, mirror: &Mirror, key: &Key) {
+        let dists = format!("/{root}/dists/{suite}");
+        mirror.put(&format!("{dists}/InRelease"), key.sign(&self.release()));
+        for architecture in self.architectures() {
             mirror.put(
-                &format!("/debian/{}", Self::pool_path(name, version)),
-                contents.clone(),
+                &format!("{dists}/main/binary-{architecture}/Packages.gz"),
+                self.packages_file_for(architecture),
+            );
+        }
+        for package in &self.packages {
+            mirror.put(
+                &format!("/{root}/{}", package.path()),
+                package.contents.clone(),
             );
         }
     }

@@ -1,6 +1,8 @@
 //! A machine of a test's own: programs, home and Nix store are in one directory, and nothing of the
 //! real one's settings is seen.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

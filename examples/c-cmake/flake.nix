@@ -1,0 +1,41 @@
+{
+  description = "A C library and a program that uses it, built with CMake, for amd64 and arm64";
+
+  inputs.slipway.url = "path:../..";
+
+  outputs = {
+    self,
+    slipway,
+  }: let
+    inherit (slipway.lib) image index targets;
+
+    program = target:
+      target.stdenv.mkDerivation {
+        name = "checksum";
+        src = ./.;
+        nativeBuildInputs = [target.cmake];
+        buildInputs = [target.libraries.zlib1g-dev];
+        # the header is not for the image
+        outputs = ["out" "dev"];
+        postInstall = ''
+          mkdir "$dev"
+          mv "$out/include" "$dev"
+        '';
+      };
+
+    imageOf = target:
+      image {
+        inherit target;
+        package = program target;
+        entrypoint = "bin/checksum";
+      };
+  in {
+    packages.x86_64-linux = {
+      default = index [(imageOf targets.aarch64) (imageOf targets.x86_64)];
+      image-aarch64 = imageOf targets.aarch64;
+      image-x86_64 = imageOf targets.x86_64;
+      program-aarch64 = program targets.aarch64;
+      program-x86_64 = program targets.x86_64;
+    };
+  };
+}

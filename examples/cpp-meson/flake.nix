@@ -1,0 +1,35 @@
+{
+  description = "A C++ program, built with Meson, for amd64 and arm64";
+
+  inputs.slipway.url = "path:../..";
+
+  outputs = {
+    self,
+    slipway,
+  }: let
+    inherit (slipway.lib) image index targets;
+
+    program = target:
+      target.stdenv.mkDerivation {
+        name = "words";
+        src = ./.;
+        nativeBuildInputs = [target.meson];
+        buildInputs = [target.libraries.liblz4-dev];
+      };
+
+    imageOf = target:
+      image {
+        inherit target;
+        package = program target;
+        entrypoint = "bin/words";
+      };
+  in {
+    packages.x86_64-linux = {
+      default = index [(imageOf targets.aarch64) (imageOf targets.x86_64)];
+      image-aarch64 = imageOf targets.aarch64;
+      image-x86_64 = imageOf targets.x86_64;
+      program-aarch64 = program targets.aarch64;
+      program-x86_64 = program targets.x86_64;
+    };
+  };
+}

@@ -1,0 +1,21 @@
+# Says, before anything is compiled, which crates of the build need a Debian package that slipway.lock
+# does not have. $lacking has lines CRATE|FEATURES|PACKAGES; with one of the features the crate compiles a
+# copy of its own.
+
+checkNativeLibraries() {
+  local crate features packages used feature own failed=
+  [[ -s $lacking ]] || return 0
+  cargo tree --frozen --target "$CARGO_BUILD_TARGET" --edges normal,build --prefix none --format '{p}|{f}' "$@" >crates
+  while IFS='|' read -r crate features packages; do
+    used=$(grep -m 1 "^$crate v" crates) || continue
+    own=
+    for feature in ${features//,/ }; do
+      [[ ,${used##*|}, != *,$feature,* ]] || own=1
+    done
+    [[ -z $own ]] || continue
+    echo "error: the crate $crate needs $packages ($debianArchitecture), which slipway.lock does not have; run: slipway add $packages" >&2
+    failed=1
+  done <"$lacking"
+  rm crates
+  [[ -z $failed ]]
+}

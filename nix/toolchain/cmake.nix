@@ -1,0 +1,79 @@
+# CMake, and for builds that have it among their nativeBuildInputs a toolchain file and phases
+# (https://cmake.org/cmake/help/v3.31/manual/cmake-toolchains.7.html). It builds with Ninja: its
+# makefiles ask for /bin/sh by name.
+{
+  bootstrap,
+  buildPlatform,
+  # the target's compiler
+  cxx,
+  debs,
+  ninja,
+  platform,
+  system,
+}: let
+  # Who names the system says that what is built does not run here.
+  crossing =
+    if platform == buildPlatform
+    then ""
+    else ''
+      set(CMAKE_SYSTEM_NAME Linux)
+      set(CMAKE_SYSTEM_PROCESSOR ${platform.cmake})
+    '';
+  toolchainFile = derivation {
+    inherit system;
+    PATH = "${bootstrap}/bin";
+    name = "${platform.gnu}.cmake";
+    args = ["-c" ''printf '%s' "$text" >"$out"''];
+    builder = "${bootstrap}/bin/bash";
+    # Libraries are in the inputs, beside the C library and in the sources, programs are on PATH.
+    text = ''
+      ${crossing}
+      set(CMAKE_C_COMPILER ${platform.gnu}-cc)
+      set(CMAKE_CXX_COMPILER ${platform.gnu}-c++)
+      # for link-time optimization
+      foreach(language C CXX)
+        find_program(CMAKE_''${language}_COMPILER_AR ${platform.gnu}-ar)
+        find_program(CMAKE_''${language}_COMPILER_RANLIB ${platform.gnu}-ranlib)
+      endforeach()
+      set(CMAKE_LIBRARY_ARCHITECTURE ${platform.gnu})
+      string(REPLACE " " ";" CMAKE_FIND_ROOT_PATH "$ENV{buildInputs} ${cxx.sysroot} $ENV{NIX_BUILD_TOP} $ENV{out}")
+      set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+      set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+      set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+      set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+    '';
+  };
+
+  # CMake finds its modules beside itself.
+  cmake = derivation {
+    inherit system;
+    PATH = "${bootstrap}/bin";
+    name = "cmake-3.31";
+    args = [
+      "-e"
+      "-c"
+      ''
+        mkdir -p "$out/bin"
+        cp ${debs.cmake}/bin/cmake ${debs.cmake}/bin/ctest "$out/bin"
+        ln -s ${ninja}/bin/ninja "$out/bin"
+        ln -s ${debs.cmake-data}/share "$out/share"
+      ''
+    ];
+    builder = "${bootstrap}/bin/bash";
+  };
+in
+  cmake
+  // {
+    hook = _: {
+      CMAKE_GENERATOR = "Ninja";
+      CMAKE_TOOLCHAIN_FILE = toolchainFile;
+      configurePhase = ''
+        patchShebangs .
+        cmake -S . -B build -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release \
+          -DCMAKE_INSTALL_PREFIX="$out" -DCMAKE_INSTALL_LIBDIR=lib $cmakeFlags
+        cd build
+      '';
+      buildPhase = ''cmake --build . --parallel "$NIX_BUILD_CORES"'';
+      installPhase = "cmake --install .";
+    };
+  }

@@ -1,0 +1,82 @@
+# Meson, and for builds that have it among their nativeBuildInputs what it wants to know of the
+# target, and phases (https://mesonbuild.com/Machine-files.html).
+{
+  bootstrap,
+  buildPlatform,
+  debs,
+  ninja,
+  platform,
+  python,
+  system,
+}: let
+  inherit (builtins) toFile;
+
+  binaries = {gnu, ...}: ''
+    [binaries]
+    ar = '${gnu}-ar'
+    c = '${gnu}-cc'
+    cpp = '${gnu}-c++'
+    objcopy = '${gnu}-objcopy'
+    strip = '${gnu}-strip'
+  '';
+  nativeFile = toFile "native.ini" (binaries buildPlatform);
+  crossFile = toFile "cross.ini" ''
+    ${binaries platform}
+    pkg-config = '${platform.gnu}-pkg-config'
+
+    [host_machine]
+    cpu = '${platform.cmake}'
+    cpu_family = '${platform.meson}'
+    endian = '${platform.endian}'
+    system = 'linux'
+
+    [properties]
+    needs_exe_wrapper = true
+  '';
+  machines =
+    if platform == buildPlatform
+    then "--native-file ${nativeFile}"
+    else "--native-file ${nativeFile} --cross-file ${crossFile}";
+
+  meson = derivation {
+    inherit system;
+    PATH = "${python}/bin:${bootstrap}/bin";
+    SOURCE_DATE_EPOCH = "1";
+    name = "meson-1.7";
+    args = [
+      "-e"
+      "-c"
+      ''
+        mkdir -p "$out/bin" "$out/lib"
+        cp -r ${debs.meson}/lib/python3/dist-packages/mesonbuild "$out/lib"
+        chmod -R u+w "$out/lib"
+        python3 -m compileall -q --invalidation-mode unchecked-hash "$out/lib"
+        printf '%s' "$program" >"$out/bin/meson"
+        sed -i "s|LIBRARY|$out/lib|" "$out/bin/meson"
+        chmod +x "$out/bin/meson"
+        ln -s ${ninja}/bin/ninja ${python}/bin/python3 "$out/bin"
+      ''
+    ];
+    builder = "${bootstrap}/bin/bash";
+    program = ''
+      #!${python}/bin/python3
+      import sys
+      sys.path.insert(1, "LIBRARY")
+      from mesonbuild.mesonmain import main
+      sys.exit(main())
+    '';
+  };
+in
+  meson
+  // {
+    hook = _: {
+      configurePhase = ''
+        patchShebangs .
+        meson setup ${machines} --prefix="$out" --libdir=lib --buildtype=release --wrap-mode=nodownload \
+          $mesonFlags build
+        cd build
+      '';
+      buildPhase = ''ninja -j "$NIX_BUILD_CORES"'';
+      installPhase = "meson install --no-rebuild";
+    };
+  }

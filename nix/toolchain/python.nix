@@ -1,0 +1,39 @@
+# Python, for Meson and for programs that write source code: one tree, as it looks for its library,
+# and compiled, since no program can write beside it.
+{
+  bootstrap,
+  debs,
+  patchelf,
+  system,
+}: let
+  minimal = debs."python3.13-minimal";
+in
+  derivation {
+    inherit system;
+    PATH = "${patchelf}/bin:${bootstrap}/bin";
+    SOURCE_DATE_EPOCH = "1";
+    name = "python-3.13";
+    args = [
+      "-e"
+      "-c"
+      ''
+        mkdir -p "$out/bin" "$out/lib/python3.13"
+        for library in ${debs."libpython3.13-minimal"} ${debs."libpython3.13-stdlib"}; do
+          cp -r "$library"/lib/python3.13/. "$out/lib/python3.13"
+          chmod -R u+w "$out/lib/python3.13"
+        done
+        # the machine's own, which are not there
+        find "$out/lib" -type l ! -exec test -e {} \; -exec rm {} +
+        # The package's own is broken by patchelf, which cannot change this program in the order in which
+        # it changes all others.
+        dpkg-deb -x ${minimal.src} tree
+        python=$out/bin/python3.13
+        cp tree/usr/bin/python3.13 "$python"
+        patchelf --set-rpath "$(patchelf --print-rpath ${minimal}/bin/python3.13)" "$python"
+        patchelf --set-interpreter "$(patchelf --print-interpreter ${minimal}/bin/python3.13)" "$python"
+        ln -s python3.13 "$out/bin/python3"
+        "$out/bin/python3" -m compileall -q --invalidation-mode unchecked-hash "$out/lib"
+      ''
+    ];
+    builder = "${bootstrap}/bin/bash";
+  }

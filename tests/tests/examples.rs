@@ -1,0 +1,52 @@
+//! The examples of C and C++ programs, as flakes of their own. That they build and run is a check of this flake.
+
+use std::fs;
+
+use anyhow::Result;
+use end_to_end::command::CommandExt;
+use end_to_end::nix::{nix, nix_build};
+use end_to_end::repository::repository;
+use tempfile::TempDir;
+
+/// What the program of an example may need when it runs, by name.
+fn closure(example: &str, platform: &str) -> Result<String> {
+    nix(repository())
+        .args(["path-info", "--recursive", "--no-write-lock-file"])
+        .arg(format!("./examples/{example}#program-{platform}"))
+        .text()
+}
+
+#[test]
+fn an_example_that_is_copied_elsewhere_gives_the_same_image() -> Result<()> {
+    let copy = TempDir::new()?;
+    for entry in fs::read_dir(repository().join("examples/c-cmake"))? {
+        let entry = entry?;
+        fs::copy(entry.path(), copy.path().join(entry.file_name()))?;
+    }
+    let flake = copy.path().join("flake.nix");
+    let input = format!("git+file:{}", repository().display());
+    fs::write(
+        &flake,
+        fs::read_to_string(&flake)?.replace("path:../..", &input),
+    )?;
+    assert_eq!(
+        nix_build(copy.path(), "default")?,
+        nix_build(repository(), "example-c-cmake")?
+    );
+    Ok(())
+}
+
+#[test]
+fn libstdcxx_is_needed_by_what_has_cpp_in_it_and_by_nothing_else() -> Result<()> {
+    for platform in ["aarch64", "x86_64"] {
+        for example in ["cpp-meson", "rust-cpp"] {
+            let closure = closure(example, platform)?;
+            assert!(closure.contains("-libstdc++6"), "{example}: {closure}");
+        }
+        for example in ["c-autotools", "c-cmake", "rust-bindgen"] {
+            let closure = closure(example, platform)?;
+            assert!(!closure.contains("-libstdc++6"), "{example}: {closure}");
+        }
+    }
+    Ok(())
+}
