@@ -4,6 +4,7 @@
 #   builds     the flake has packages that are built on such a machine
 #   cflags     what clang must be told beside the target, to agree with how Debian compiled its libraries
 #   default    its image is in `.#image`, and not just in `.#image-all`
+#   ldflags    what every program is linked with
 #   reference  on one row: what `lib` has without the name of a system is built on this machine
 {
   aarch64 = {
@@ -15,6 +16,7 @@
     elfMachine = "AArch64";
     gnu = "aarch64-linux-gnu";
     interpreter = "ld-linux-aarch64.so.1";
+    ldflags = [];
     nix = "aarch64-linux";
     oci = "linux/arm64";
     qemu = "qemu-aarch64";
@@ -31,6 +33,7 @@
     elfMachine = "ARM";
     gnu = "arm-linux-gnueabihf";
     interpreter = "ld-linux-armhf.so.3";
+    ldflags = [];
     nix = "armv7l-linux";
     oci = "linux/arm/v7";
     qemu = "qemu-arm";
@@ -47,6 +50,9 @@
     elfMachine = "Intel 80386";
     gnu = "i386-linux-gnu";
     interpreter = "ld-linux.so.2";
+    # 64-bit values are aligned to 4 bytes here, and clang leaves atomic access to such to a library. It
+    # is linked statically, and only by who needs it.
+    ldflags = ["-latomic"];
     nix = "i686-linux";
     oci = "linux/386";
     qemu = "qemu-i386";
@@ -62,6 +68,7 @@
     elfMachine = "PowerPC64";
     gnu = "powerpc64le-linux-gnu";
     interpreter = "ld64.so.2";
+    ldflags = [];
     nix = "powerpc64le-linux";
     oci = "linux/ppc64le";
     qemu = "qemu-ppc64le";
@@ -77,6 +84,7 @@
     elfMachine = "RISC-V";
     gnu = "riscv64-linux-gnu";
     interpreter = "ld-linux-riscv64-lp64d.so.1";
+    ldflags = [];
     nix = "riscv64-linux";
     oci = "linux/riscv64";
     qemu = "qemu-riscv64";
@@ -92,6 +100,7 @@
     elfMachine = "IBM S/390";
     gnu = "s390x-linux-gnu";
     interpreter = "ld64.so.1";
+    ldflags = [];
     nix = "s390x-linux";
     oci = "linux/s390x";
     qemu = "qemu-s390x";
@@ -107,6 +116,7 @@
     elfMachine = "Advanced Micro Devices X86-64";
     gnu = "x86_64-linux-gnu";
     interpreter = "ld-linux-x86-64.so.2";
+    ldflags = [];
     nix = "x86_64-linux";
     oci = "linux/amd64";
     qemu = "qemu-x86_64";
