@@ -5,6 +5,7 @@
 #   cflags     what clang must be told beside the target, to agree with how Debian compiled its libraries
 #   cmake, meson, endian  what CMake and Meson call its processor, and the order of its bytes
 #   default    its image is in `.#image`, and not just in `.#image-all`
+#   ldflags    what every program is linked with
 #   reference  on one row: what `lib` has without the name of a system is built on this machine
 {
   aarch64 = {
@@ -18,6 +19,7 @@
     endian = "little";
     gnu = "aarch64-linux-gnu";
     interpreter = "ld-linux-aarch64.so.1";
+    ldflags = [];
     meson = "aarch64";
     nix = "aarch64-linux";
     oci = "linux/arm64";
@@ -37,6 +39,7 @@
     endian = "little";
     gnu = "arm-linux-gnueabihf";
     interpreter = "ld-linux-armhf.so.3";
+    ldflags = [];
     meson = "arm";
     nix = "armv7l-linux";
     oci = "linux/arm/v7";
@@ -56,6 +59,9 @@
     endian = "little";
     gnu = "i386-linux-gnu";
     interpreter = "ld-linux.so.2";
+    # 64-bit values are aligned to 4 bytes here, and clang leaves atomic access to such to a library. It
+    # is linked statically, and only by who needs it.
+    ldflags = ["-latomic"];
     meson = "x86";
     nix = "i686-linux";
     oci = "linux/386";
@@ -74,6 +80,7 @@
     endian = "little";
     gnu = "powerpc64le-linux-gnu";
     interpreter = "ld64.so.2";
+    ldflags = [];
     meson = "ppc64";
     nix = "powerpc64le-linux";
     oci = "linux/ppc64le";
@@ -92,6 +99,7 @@
     endian = "little";
     gnu = "riscv64-linux-gnu";
     interpreter = "ld-linux-riscv64-lp64d.so.1";
+    ldflags = [];
     meson = "riscv64";
     nix = "riscv64-linux";
     oci = "linux/riscv64";
@@ -110,6 +118,7 @@
     endian = "big";
     gnu = "s390x-linux-gnu";
     interpreter = "ld64.so.1";
+    ldflags = [];
     meson = "s390x";
     nix = "s390x-linux";
     oci = "linux/s390x";
@@ -128,6 +137,7 @@
     endian = "little";
     gnu = "x86_64-linux-gnu";
     interpreter = "ld-linux-x86-64.so.2";
+    ldflags = [];
     meson = "x86_64";
     nix = "x86_64-linux";
     oci = "linux/amd64";

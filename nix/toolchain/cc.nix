@@ -10,6 +10,8 @@
   sysroot,
   system,
 }: let
+  inherit (builtins) concatStringsSep map;
+
   runtime = "${libraries.libc6}/lib/${platform.gnu}";
   clang = "${debs.clang-19}/lib/llvm-19/bin";
   resources = "${debs.libclang-common-19-dev}/lib/llvm-19/lib/clang/19";
@@ -42,6 +44,6 @@ in
         -ffile-prefix-map="''${NIX_BUILD_TOP:-/build}"=/build \
         $NIX_CFLAGS_COMPILE_${platformName} "$@" $NIX_LDFLAGS_${platformName} \
         -Wl,--dynamic-linker=${runtime}/${platform.interpreter} \
-        -Wl,-rpath,${runtime} -Wl,-rpath,${libraries.libgcc-s1}/lib/${platform.gnu}
+        -Wl,-rpath,${runtime} -Wl,-rpath,${libraries.libgcc-s1}/lib/${platform.gnu}${concatStringsSep "" (map (flag: " ${flag}") platform.ldflags)}
     '';
   }
