@@ -3,6 +3,7 @@
 
 separateDev() {
   local file
+  mkdir -p "$dev"
   for file in include lib/cmake lib/pkgconfig share/aclocal share/cmake share/pkgconfig; do
     [[ -e $out/$file ]] || continue
     mkdir -p "$dev/${file%/*}"
@@ -19,7 +20,7 @@ separateDev() {
     [[ -e $file ]] || continue
     mkdir -p "$dev/lib"
     if [[ -L $file ]]; then
-      ln -s "$(readlink -f "$file")" "$dev/lib"
+      ln -s "$(readlink -f "$file")" "$dev/lib/${file##*/}"
       rm "$file"
     elif [[ $file = *.so ]]; then
       ln -s "$file" "$dev/lib"
