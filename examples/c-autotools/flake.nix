@@ -15,8 +15,8 @@
         src = ./.;
         nativeBuildInputs = [target.autoreconfHook];
         buildInputs = [target.libraries.libzstd-dev];
-        # what libtool says of the library is not for the image
-        postInstall = "rm $out/lib/*.la";
+        # what is for compilers, apart from what the image holds
+        outputs = ["out" "dev"];
       };
 
     imageOf = target:

@@ -15,12 +15,8 @@
         src = ./.;
         nativeBuildInputs = [target.cmake];
         buildInputs = [target.libraries.zlib1g-dev];
-        # the header is not for the image
+        # the header, apart from what the image holds
         outputs = ["out" "dev"];
-        postInstall = ''
-          mkdir "$dev"
-          mv "$out/include" "$dev"
-        '';
       };
 
     imageOf = target:

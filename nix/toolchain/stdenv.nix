@@ -18,7 +18,7 @@
   platformName,
   system,
 }: let
-  inherit (builtins) foldl' listToAttrs removeAttrs replaceStrings;
+  inherit (builtins) elem foldl' listToAttrs removeAttrs replaceStrings;
 
   withDepends = import ../closure.nix {
     key = package: package.outPath;
@@ -32,6 +32,11 @@
     args = ["-e" "-c" "mkdir -p $out; cp ${./setup.sh} $out/setup"];
     builder = "${bootstrap}/bin/bash";
   };
+
+  when = condition: attrs:
+    if condition
+    then attrs
+    else {};
 
   # The crate cc looks its compiler up by target.
   cxxOf = {
@@ -86,15 +91,12 @@
       host = "--host=${platform.gnu}";
     };
     configureFlags = map (machine: machines.${machine}) configurePlatforms ++ args.configureFlags or [];
-  in
-    derivation (language.environment
+
+    package = derivation (language.environment
       // hooks
       // removeAttrs args ["configurePlatforms" "cxx" "passthru"]
-      // (
-        if configureFlags == []
-        then {}
-        else {inherit configureFlags;}
-      )
+      // when (configureFlags != []) {inherit configureFlags;}
+      // when cxx {preFixup = "source ${./outputs.sh}\n${args.preFixup or ""}";}
       // {
         inherit platformName stdenv system;
         inherit (platform) gnu;
@@ -104,7 +106,11 @@
         builder = "${bootstrap}/bin/bash";
         initialPath = [bootstrap] ++ language.tools ++ [debs.make patchelf pkg-config];
         inherit nativeBuildInputs outputs;
-      })
+      });
+  in
+    package
+    # who compiles against it is given the library, and what that was compiled against
+    // when (elem "dev" outputs) {dev = package.dev // {depends = [package] ++ buildInputs;};}
     // {
       # what it may refer to when it runs, and what these depend on
       runtimeInputs = buildInputs ++ language.runtime;
