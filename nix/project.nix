@@ -212,7 +212,12 @@
     # platform name → { workspace, programs = { NAME = package; }, images = { NAME = image; } }
     built = mapAttrs (platformName: _: let
       target = targets.${platformName};
-      workspace = workspaceFor target {};
+      workspace = workspaceFor target {
+        builtFor =
+          if platformName != slipway.buildPlatformName && rows ? ${slipway.buildPlatformName}
+          then built.${slipway.buildPlatformName}.workspace.dependencies
+          else null;
+      };
       byName = f:
         listToAttrs (map (one: {
             inherit (one) name;
