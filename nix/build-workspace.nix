@@ -62,8 +62,9 @@
       else [vendored]
     );
   wanted = map (dir: at dir "Cargo.toml") manifests.manifestDirs ++ ["Cargo.lock" ".cargo/config" ".cargo/config.toml"];
-  manifestTree = filterTree (file: _:
-    builtins.any (isIn file) whole || builtins.any (leadsTo file) (wanted ++ whole));
+  manifestTree =
+    filterTree (file: _:
+      builtins.any (isIn file) whole || builtins.any (leadsTo file) (wanted ++ whole));
 
   standIns = concatMap (one: map (at one.dir) (manifests.targetFiles one)) (filter (one: !(elem one.dir whole)) locals);
 
