@@ -24,6 +24,9 @@
   buildInputs ? [],
   # which packages of Debian crates need: rows of native-libraries.toml
   nativeLibraries ? [],
+  # the dependencies as built for another target: their macros and build scripts, which run on the build
+  # machine whatever the target, are taken from there
+  builtFor ? null,
   # what follows the packages on cargo's command line
   cargoArguments ? "",
   # how cargo builds the packages, and how their dependencies
@@ -59,8 +62,9 @@
       else [vendored]
     );
   wanted = map (dir: at dir "Cargo.toml") manifests.manifestDirs ++ ["Cargo.lock" ".cargo/config" ".cargo/config.toml"];
-  manifestTree = filterTree (file: _:
-    builtins.any (isIn file) whole || builtins.any (leadsTo file) (wanted ++ whole));
+  manifestTree =
+    filterTree (file: _:
+      builtins.any (isIn file) whole || builtins.any (leadsTo file) (wanted ++ whole));
 
   standIns = concatMap (one: map (at one.dir) (manifests.targetFiles one)) (filter (one: !(elem one.dir whole)) locals);
 
@@ -100,7 +104,7 @@
   flags = concatStringsSep " " (map (package: "-p ${package}") packages);
 
   common =
-    removeAttrs args ["cargoArguments" "cargoCommand" "cargoDependenciesCommand" "manifests" "nativeLibraries" "packages" "programs" "root" "rust"]
+    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "manifests" "nativeLibraries" "packages" "programs" "root" "rust"]
     // cargoEnvironment
     // {
       configurePlatforms = [];
@@ -133,15 +137,26 @@
         lacking));
       members = map (one: one.name) locals;
       debianArchitecture = stdenv.platform.debian;
-      unpackPhase = ''
-        cp -r ${manifestTree} source
-        chmod -R u+w source
-        cd source
-        for file in $standIns; do
-          mkdir -p "$(dirname "$file")"
-          printf '#![allow(warnings)]\nfn main() {}\n' >"$file"
-        done
-      '';
+      unpackPhase =
+        ''
+          cp -r ${manifestTree} source
+          chmod -R u+w source
+          cd source
+          for file in $standIns; do
+            mkdir -p "$(dirname "$file")"
+            printf '#![allow(warnings)]\nfn main() {}\n' >"$file"
+          done
+        ''
+        + (
+          if builtFor == null
+          then ""
+          else ''
+            mkdir target
+            cp -r ${builtFor}/target/release target/release
+            chmod -R u+w target
+            find target -exec touch -h -d @1 {} +
+          ''
+        );
       buildPhase = ''
         source ${./rust/native-libraries.sh}
         checkNativeLibraries ${flags} ${cargoArguments}

@@ -210,34 +210,40 @@
         // args);
 
     # platform name → { workspace, programs = { NAME = package; }, images = { NAME = image; } }
-    built = mapAttrs (platformName: _: let
-      target = targets.${platformName};
-      workspace = workspaceFor target {};
-      byName = f:
-        listToAttrs (map (one: {
-            inherit (one) name;
-            value = f one;
-          })
-          programs);
-      # One program of several without the others, so that an image holds what it runs.
-      alone = one:
-        if length programs == 1
-        then workspace
-        else
-          derivation {
-            inherit system;
-            inherit (one) name;
-            PATH = "${slipway.bootstrap}/bin";
-            args = ["-e" "-c" "mkdir -p $out/bin; cp ${workspace}/bin/${one.name} $out/bin"];
-            builder = "${slipway.bootstrap}/bin/bash";
-          }
-          // {inherit (workspace) runtimeInputs;};
-    in {
-      inherit target workspace;
-      images = byName (one: imageOf target one (alone one));
-      programs = byName alone;
-    })
-    rows;
+    built =
+      mapAttrs (platformName: _: let
+        target = targets.${platformName};
+        workspace = workspaceFor target {
+          builtFor =
+            if platformName != slipway.buildPlatformName && rows ? ${slipway.buildPlatformName}
+            then built.${slipway.buildPlatformName}.workspace.dependencies
+            else null;
+        };
+        byName = f:
+          listToAttrs (map (one: {
+              inherit (one) name;
+              value = f one;
+            })
+            programs);
+        # One program of several without the others, so that an image holds what it runs.
+        alone = one:
+          if length programs == 1
+          then workspace
+          else
+            derivation {
+              inherit system;
+              inherit (one) name;
+              PATH = "${slipway.bootstrap}/bin";
+              args = ["-e" "-c" "mkdir -p $out/bin; cp ${workspace}/bin/${one.name} $out/bin"];
+              builder = "${slipway.bootstrap}/bin/bash";
+            }
+            // {inherit (workspace) runtimeInputs;};
+      in {
+        inherit target workspace;
+        images = byName (one: imageOf target one (alone one));
+        programs = byName alone;
+      })
+      rows;
 
     imageOf = target: one: package: let
       inherits = manifests.inherits one.local;

@@ -212,7 +212,8 @@
       )
       ++ sources "src/bin" ".rs";
     pathFor = bin:
-      bin.path or (
+      bin.path
+      or (
         let
           fitting = filter (other: other.name == bin.name) found;
         in

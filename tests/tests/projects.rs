@@ -117,6 +117,21 @@ fn a_workspace_without_a_lock_file_is_refused_with_what_to_run() -> Result<()> {
 }
 
 #[test]
+fn in_a_member_it_is_said_where_the_workspace_is() -> Result<()> {
+    let project = Project::of(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"one\"]\n"),
+        ("one/Cargo.toml", "[package]\nname = \"one\"\n"),
+        ("one/src/main.rs", "fn main() {}\n"),
+    ])?;
+    let error = project.slipway(&["init", "one"])?.failure()?;
+    assert!(
+        error.contains("/one is part of the workspace in ") && error.contains("run: slipway init"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_lock_file_that_is_older_than_the_manifest_is_refused_with_what_to_run() -> Result<()> {
     let project = Project::example("rust")?;
     project.slipway(&["init"])?.text()?;
@@ -220,6 +235,7 @@ lto = "thin"
 "#,
     ),
     ("apps/broken/Cargo.toml", "this is no manifest"),
+    ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.2.3\"\n"),
     (
         "apps/odd/Cargo.toml",
         r#"[package]
@@ -370,10 +386,13 @@ fn a_workspace_is_built_as_cargo_builds_it() -> Result<()> {
     let project = Project::of(ODD)?;
     // The lock is made where the mirror of the project's settings is none.
     let settings = project.read(".cargo/config.toml")?;
+    let toolchain = project.read("rust-toolchain.toml")?;
     fs::remove_file(project.file(".cargo/config.toml"))?;
+    fs::remove_file(project.file("rust-toolchain.toml"))?;
     project
         .command("cargo", &["generate-lockfile", "--offline", "--quiet"])
         .text()?;
+    project.write("rust-toolchain.toml", &toolchain)?;
     project
         .slipway(&["init", "--platform", "linux/amd64"])?
         .text()?;

@@ -2,7 +2,8 @@
 //! which features are on, and so what a program is really made of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -72,12 +73,19 @@ impl Workspace {
     /// Asks cargo, which may fetch crates for that; `target` is Rust's name of the platform that
     /// counts.
     pub fn read(directory: &Path, target: &str) -> Result<Self> {
-        for (file, step) in [
-            ("Cargo.toml", "name the directory of a cargo workspace"),
-            ("Cargo.lock", "write it with: cargo generate-lockfile"),
-        ] {
-            if !directory.join(file).exists() {
-                bail!("no {file} in {}; {step}", directory.display());
+        let shown = directory.display();
+        if !directory.join("Cargo.toml").exists() {
+            bail!("no Cargo.toml in {shown}; name the directory of a cargo workspace");
+        }
+        if !directory.join("Cargo.lock").exists() {
+            let words = ["locate-project", "--workspace", "--message-format", "plain"];
+            let manifest = PathBuf::from(cargo(directory, &words)?.trim());
+            match manifest.parent() {
+                Some(root) if root != directory => bail!(
+                    "{shown} is part of the workspace in {root}; run: slipway init {root}",
+                    root = root.display()
+                ),
+                _ => bail!("no Cargo.lock in {shown}; write it with: cargo generate-lockfile"),
             }
         }
         let text = cargo(
@@ -179,11 +187,28 @@ pub fn numbers(version: &str) -> [u64; 3] {
     [(); 3].map(|()| numbers.next().unwrap_or(0))
 }
 
+/// Cargo in a directory, whichever there is. A `rust-toolchain` file there says what compiles, which
+/// Slipway has its own for, and rustup is not to look for that one.
+pub fn command(directory: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(directory);
+    if env::var_os("RUSTUP_TOOLCHAIN").is_none() {
+        let mut rustup = Command::new("rustup");
+        let active = rustup.args(["show", "active-toolchain"]).current_dir("/");
+        if let Ok(output) = active.output() {
+            let said = String::from_utf8_lossy(&output.stdout);
+            if let Some(toolchain) = said.split_whitespace().next() {
+                command.env("RUSTUP_TOOLCHAIN", toolchain);
+            }
+        }
+    }
+    command
+}
+
 fn cargo(directory: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("cargo")
+    let output = command(directory)
         .args(arguments)
         .arg("--locked")
-        .current_dir(directory)
         .output()
         .context("cargo could not be run, and it knows what a program is made of; install Rust")?;
     if output.status.success() {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +16,7 @@ use slipway_debian::progress::megabytes;
 use slipway_debian::{Error as DebianError, deb};
 use slipway_nix::{Deb, HashMode, Kind, Nix, Plan, Seed as NixSeed, StorePath};
 
+use crate::cargo;
 use crate::project::{self, Project};
 use crate::sources::{self, Sources};
 
@@ -338,9 +339,8 @@ impl MissingCrate {
 /// Fetches the crates of a workspace.
 fn cargo_fetch(workspace: &Path) -> Result<()> {
     eprintln!("fetching crates with cargo");
-    let status = Command::new("cargo")
+    let status = cargo::command(workspace)
         .args(["fetch", "--locked", "--quiet"])
-        .current_dir(workspace)
         .status()
         .context("cargo could not be run, and it fetches the crates; install Rust")?;
     if !status.success() {
