@@ -43,13 +43,10 @@
   # The directories that patterns, as of `members`, stand for.
   expand = concatMap (pattern: let
     regex = replaceStrings ["." "+" "*" "?"] ["[.]" "[+]" ".*" "."];
-    below = dir: [dir] ++ concatMap (name: below (at dir name)) (directoriesIn dir);
     step = dirs: part:
       concatMap (dir:
         if part == "."
         then [dir]
-        else if part == "**"
-        then below dir
         else if match ".*[*?[].*" part == null
         then [(at dir part)]
         else map (at dir) (filter (name: match (regex part) name != null) (directoriesIn dir)))

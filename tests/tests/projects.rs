@@ -212,7 +212,7 @@ const ODD: &[(&str, &str)] = &[
     (
         "Cargo.toml",
         r#"[workspace]
-members = ["apps/*", "libs/**"]
+members = ["apps/*", "libs/[go]*", "./libs/nested/macros"]
 exclude = ["apps/broken"]
 resolver = "2"
 
@@ -287,7 +287,7 @@ name = "declared"
     (
         "apps/odd/start.rs",
         r#"fn main() {
-    let map: indexmap::IndexMap<&str, u32> = [("one", 1)].into_iter().collect();
+    let map: indexmap::IndexMap<&str, u32> = vec![("one", 1)].into_iter().collect();
     println!("{} {}", greeting::greet(), map["one"]);
     println!("{}", include_str!("../../shared/words.txt").trim());
     println!("{} {}", env!("BESIDE"), env!("FROM_CONFIG"));

@@ -49,17 +49,44 @@ struct Package {
     default_run: Option<String>,
     manifest_path: String,
     targets: Vec<Target>,
+    #[serde(default)]
+    features: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
 struct Target {
     kind: Vec<String>,
     name: String,
+    #[serde(default, rename = "required-features")]
+    required_features: Vec<String>,
 }
 
 impl Package {
     fn has(&self, kind: &str) -> bool {
         self.targets.iter().any(|target| target.is(kind))
+    }
+
+    /// Those that are made with the default features.
+    fn programs(&self) -> impl Iterator<Item = &String> {
+        let mut enabled = vec!["default"];
+        let mut at = 0;
+        while let Some(feature) = enabled.get(at) {
+            let more = self.features.get(*feature).into_iter().flatten();
+            let more: Vec<&str> = more
+                .map(String::as_str)
+                .filter(|name| !enabled.contains(name))
+                .collect();
+            enabled.extend(more);
+            at += 1;
+        }
+        let is_made = move |target: &&Target| {
+            let mut required = target.required_features.iter();
+            target.is("bin") && required.all(|feature| enabled.contains(&feature.as_str()))
+        };
+        self.targets
+            .iter()
+            .filter(is_made)
+            .map(|target| &target.name)
     }
 }
 
@@ -106,7 +133,9 @@ impl Workspace {
     fn of(metadata: Metadata) -> Result<Self> {
         let makers = |ids: &[String]| -> Vec<&Package> {
             let of_ids = metadata.packages.iter().filter(|one| ids.contains(&one.id));
-            of_ids.filter(|one| one.has("bin")).collect()
+            of_ids
+                .filter(|one| one.programs().next().is_some())
+                .collect()
         };
         let mut chosen = makers(&metadata.workspace_default_members);
         if chosen.is_empty() {
@@ -121,8 +150,7 @@ impl Workspace {
             .find(|one| Path::new(&one.manifest_path) == root);
         let programs: Vec<String> = chosen
             .iter()
-            .flat_map(|one| one.targets.iter().filter(|target| target.is("bin")))
-            .map(|target| target.name.clone())
+            .flat_map(|one| one.programs().cloned())
             .collect();
         let main = root
             .and_then(|one| one.default_run.clone())
@@ -273,6 +301,17 @@ mod tests {
             .err()
             .unwrap();
         assert!(error.to_string().contains("only libraries"), "{error}");
+    }
+
+    #[test]
+    fn a_program_for_a_feature_that_is_off_is_none() {
+        let mut one = package("root", "bin", "r");
+        one["features"] = json!({"default": ["loud"], "loud": [], "never": []});
+        one["targets"] = json!([
+            {"kind": ["bin"], "name": "hidden", "required-features": ["never"]},
+            {"kind": ["bin"], "name": "r", "required-features": ["loud"]},
+        ]);
+        assert_eq!(workspace(vec![one], &["root"]).unwrap().programs, ["r"]);
     }
 
     #[test]
