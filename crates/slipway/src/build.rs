@@ -143,7 +143,13 @@ impl Build {
         if self.platforms.is_empty() {
             let index = std::iter::once(Ok(DEFAULT.to_owned()));
             return index
-                .chain(table.defaults().into_iter().map(attribute))
+                .chain(
+                    table
+                        .defaults()
+                        .into_iter()
+                        .map(|row| row.platform())
+                        .map(attribute),
+                )
                 .collect();
         }
         self.platforms.iter().map(attribute).collect()

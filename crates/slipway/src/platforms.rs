@@ -107,12 +107,6 @@ impl Table {
         self.0.iter().map(|row| row.platform.to_string()).collect()
     }
 
-    /// The platforms that are built for when none is named.
-    pub fn defaults(&self) -> Vec<&Platform> {
-        let rows = self.0.iter().filter(|row| row.is_default());
-        rows.map(|row| &row.platform).collect()
-    }
-
     /// The default platforms that are not this machine's, with the name that the kernel has for an
     /// emulator of theirs.
     pub fn foreign(&self) -> Vec<(String, String)> {
@@ -122,9 +116,9 @@ impl Table {
             .collect()
     }
 
-    /// Those that are built when none is named.
+    /// Those that are built for when none is named.
     pub fn defaults(&self) -> Vec<&Row> {
-        let mut rows: Vec<&Row> = self.0.iter().collect();
+        let mut rows: Vec<&Row> = self.0.iter().filter(|row| row.is_default()).collect();
         rows.sort_by_key(|row| row.platform.to_string());
         rows
     }
@@ -151,7 +145,7 @@ impl Row {
 
     /// Its name in one of the worlds; empty if it has none there.
     pub fn name_in(&self, world: &str) -> &str {
-        self.names.get(world).map_or("", String::as_str)
+        self.fields.get(world).and_then(Value::as_str).unwrap_or("")
     }
 
     fn is_called(&self, name: &str) -> bool {
@@ -246,8 +240,11 @@ mod tests {
     #[test]
     fn who_names_no_platform_gets_the_default_ones() {
         let table = table();
-        let names = table.defaults().into_iter().map(Platform::to_string);
-        assert!(names.eq(["linux/arm64", "linux/amd64"]));
+        let names = table
+            .defaults()
+            .into_iter()
+            .map(|row| row.platform.to_string());
+        assert!(names.eq(["linux/amd64", "linux/arm64"]));
     }
 
     #[test]
