@@ -6,8 +6,8 @@ separateDev() {
   mkdir -p "$dev"
   for file in include lib/cmake lib/pkgconfig share/aclocal share/cmake share/pkgconfig; do
     [[ -e $out/$file ]] || continue
-    mkdir -p "$dev/${file%/*}"
-    mv "$out/$file" "$dev/${file%/*}/"
+    mkdir -p "$(dirname "$dev/$file")"
+    mv "$out/$file" "$dev/$file"
   done
   for file in "$out"/bin/*-config; do
     [[ -e $file ]] || continue

@@ -1,6 +1,7 @@
 //! The examples of C and C++ as flakes of their own. That they build and run is a check of this flake.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -53,6 +54,27 @@ fn libstdcxx_is_needed_by_what_has_cpp_in_it_and_by_nothing_else() -> Result<()>
             let closure = closure(example, platform)?;
             assert!(!closure.contains("-libstdc++6"), "{example}: {closure}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_output_dev_has_what_compilers_read_and_the_image_does_not() -> Result<()> {
+    let directory = |output: &str| -> Result<PathBuf> {
+        let attribute = format!("./examples/c-cmake#program-aarch64.{output}.outPath");
+        let path = nix(repository())
+            .args(["eval", "--raw", "--no-write-lock-file", &attribute])
+            .text()?;
+        Ok(path.into())
+    };
+    let (out, dev) = (directory("out")?, directory("dev")?);
+    for (name, has, has_not) in [
+        ("include/checksum.h", &dev, &out),
+        ("lib/libchecksum.so", &dev, &out),
+        ("lib/libchecksum.so.1", &out, &dev),
+    ] {
+        assert!(has.join(name).exists(), "{name}");
+        assert!(!has_not.join(name).exists(), "{name}");
     }
     Ok(())
 }
