@@ -145,15 +145,10 @@
     else newest) "0" (map (local: manifests.inherits local "rust-version") manifests.locals);
 
   outputsFor = system: slipway: let
-    # An architecture that is not locked has no packages.
-    libraries = listToAttrs (map (platform: {
-      name = platform.debian;
-      value = {};
-    }) (attrValues slipway.platforms));
     # Whoever takes a target learns first what is not locked for it.
     targets =
       mapAttrs (_: target: seq (librariesOf target) target)
-      (slipway.targetsWith (libraries // (slipway.debsOf locked).libraries or {}));
+      (slipway.targetsWith ((slipway.debsOf locked).libraries or (throw "slipway.lock has no set libraries; have it in slipway.toml, and run: slipway lock")));
 
     rustOf = target: let
       inherit (target) rusts;
@@ -172,9 +167,7 @@
       inherit (target.platform) debian oci;
       lacking = filter (name: !(target.libraries ? ${name})) (base ++ wantedPackages);
     in
-      if lacking == base ++ wantedPackages
-      then throw "slipway.lock has nothing for ${debian} (${oci}); add ${debian} to the architectures in slipway.toml, and run: slipway lock"
-      else if lacking != []
+      if lacking != []
       then throw "slipway.lock has no ${head lacking} for ${debian} (${oci}); run: slipway add ${head lacking}"
       else map (name: target.libraries.${name}) wantedPackages;
 

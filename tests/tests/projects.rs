@@ -183,7 +183,7 @@ fn a_platform_whose_packages_are_not_pinned_is_said_with_what_to_do() -> Result<
     let error = project.evaluation_error("image")?;
     assert!(
         error.contains(
-            "slipway.lock has nothing for arm64 (linux/arm64); add arm64 to the architectures"
+            "slipway.lock has no set libraries for arm64; add it to the set's architectures in slipway.toml"
         ),
         "{error}"
     );
