@@ -29,14 +29,20 @@ pub fn nix(directory: &Path) -> Command {
 
 /// Builds an output of the flake in a directory, leaves no link, and gives its store path.
 pub fn nix_build(directory: &Path, attribute: &str) -> Result<PathBuf> {
-    let installable = format!(".#{attribute}");
+    build(directory, &[&format!(".#{attribute}")])
+}
+
+/// Builds one output, leaves no link and no lock, and gives its store path.
+pub fn build(directory: &Path, arguments: &[&str]) -> Result<PathBuf> {
     let built = nix(directory)
-        .args(["build", "--no-link", "--json", &installable])
+        .args(["build", "--no-link", "--no-write-lock-file", "--json"])
+        .args(arguments)
         .text()?;
     let built: Value = serde_json::from_str(&built)?;
-    let path = built[0]["outputs"]["out"].as_str();
+    let outputs = built[0]["outputs"].as_object();
+    let path = outputs.and_then(|outputs| outputs.values().next()?.as_str());
     path.map(PathBuf::from)
-        .with_context(|| format!("nix build {installable} gave no path: {built}"))
+        .with_context(|| format!("nix build {arguments:?} gave no path: {built}"))
 }
 
 /// The derivation of an output: it changes when, and only when, Nix would build the output anew.

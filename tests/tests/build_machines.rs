@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
-use end_to_end::nix::nix;
+use end_to_end::nix::{build, nix};
 use end_to_end::platform::Platform;
 use end_to_end::repository::{Copy, repository};
 use end_to_end::requirement::{Requirement, met};
@@ -66,14 +66,11 @@ fn an_architecture_that_is_not_locked_is_named_with_what_to_do() -> Result<()> {
 fn built_by(machine: &Platform, expression: &str) -> Result<PathBuf> {
     let flake = format!("git+file://{}", repository().display());
     let expression = format!("let flake = builtins.getFlake \"{flake}\"; in {expression}");
-    let built = nix(repository())
-        .args(["build", "--no-link", "--json", "--impure"])
-        .args(["--option", "extra-platforms", &machine.nix])
-        .args(["--expr", &expression])
-        .text()?;
-    let built: Value = serde_json::from_str(&built)?;
-    let path = built[0]["outputs"]["out"].as_str();
-    path.map(PathBuf::from).with_context(|| built.to_string())
+    let emulated = ["--impure", "--option", "extra-platforms", &machine.nix];
+    build(
+        repository(),
+        &[&emulated[..], &["--expr", &expression]].concat(),
+    )
 }
 
 #[test]

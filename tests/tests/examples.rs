@@ -6,16 +6,22 @@ use std::process::Command;
 
 use anyhow::Result;
 use end_to_end::command::CommandExt;
-use end_to_end::nix::{nix, nix_build};
+use end_to_end::nix::{build, nix, nix_build};
 use end_to_end::repository::repository;
 use end_to_end::slipway;
 use tempfile::TempDir;
 
+/// An output of an example's own flake.
+fn built(example: &str, output: &str) -> Result<PathBuf> {
+    build(repository(), &[&format!("./examples/{example}#{output}")])
+}
+
 /// What the program of an example may need when it runs, by name.
 fn closure(example: &str, platform: &str) -> Result<String> {
+    let program = built(example, &format!("program-{platform}"))?;
     nix(repository())
-        .args(["path-info", "--recursive", "--no-write-lock-file"])
-        .arg(format!("./examples/{example}#program-{platform}"))
+        .args(["path-info", "--recursive"])
+        .arg(program)
         .text()
 }
 
@@ -60,14 +66,10 @@ fn libstdcxx_is_needed_by_what_has_cpp_in_it_and_by_nothing_else() -> Result<()>
 
 #[test]
 fn the_output_dev_has_what_compilers_read_and_the_image_does_not() -> Result<()> {
-    let directory = |output: &str| -> Result<PathBuf> {
-        let attribute = format!("./examples/c-cmake#program-aarch64.{output}.outPath");
-        let path = nix(repository())
-            .args(["eval", "--raw", "--no-write-lock-file", &attribute])
-            .text()?;
-        Ok(path.into())
-    };
-    let (out, dev) = (directory("out")?, directory("dev")?);
+    let (out, dev) = (
+        built("c-cmake", "program-aarch64")?,
+        built("c-cmake", "program-aarch64.dev")?,
+    );
     for (name, has, has_not) in [
         ("include/checksum.h", &dev, &out),
         ("lib/libchecksum.so", &dev, &out),

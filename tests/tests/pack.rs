@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
-use end_to_end::nix::{nix, nix_build};
+use end_to_end::nix::{build, nix, nix_build};
 use end_to_end::platform::Platform;
 use end_to_end::podman::Podman;
 use end_to_end::repository::repository;
@@ -157,19 +157,7 @@ fn a_small_change_makes_one_layer_anew_and_back_is_the_same_digest() -> Result<(
             program.display(),
             program.display()
         );
-        let built = nix(repository())
-            .args([
-                "build",
-                "--no-link",
-                "--json",
-                "--impure",
-                "--expr",
-                &expression,
-            ])
-            .text()?;
-        let built: Value = serde_json::from_str(&built)?;
-        let path = built[0]["outputs"]["out"].as_str();
-        path.map(PathBuf::from).with_context(|| built.to_string())
+        build(repository(), &["--impure", "--expr", &expression])
     };
     let first = scene.pack(&noted("one")?, "first", &[])?;
     let layers = scene.cached()?;
