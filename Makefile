@@ -44,6 +44,7 @@ attributes = $$(nix eval --raw .\#$(1).$(SYSTEM) --apply \
 test: demo
 	setup/test-tools
 	setup/kafka
+	setup/newest-nix
 	for manifest in examples/*/Cargo.toml; do \
 		cargo fetch --locked --quiet --manifest-path "$$manifest" || exit; \
 	done

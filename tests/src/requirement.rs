@@ -30,6 +30,8 @@ pub enum Requirement<'a> {
     NoNetwork,
     /// Programs of this platform can be run, by an emulator if need be.
     Runs(&'a Platform),
+    /// The newest Nix of Debian, in a root of its own.
+    NewestNix,
     /// Nix takes it from this user that the machine can build what another one can.
     TrustedByNix,
 }
@@ -79,6 +81,14 @@ impl Requirement<'_> {
                 .map(drop)
                 .context("unshare(1) may not make a network namespace here"),
             Self::Runs(platform) => runs(platform),
+            Self::NewestNix => {
+                Self::Root("Debian's newest Nix beside the machine's own").check()?;
+                let root = repository().join("target/newest-nix");
+                match root.is_dir() {
+                    true => Ok(()),
+                    false => bail!("there is no {}; run: setup/newest-nix", root.display()),
+                }
+            }
             Self::TrustedByNix => match is_root()? {
                 true => Ok(()),
                 false => bail!("Nix takes extra-platforms from root only"),
