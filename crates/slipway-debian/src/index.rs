@@ -63,6 +63,18 @@ impl<'a> Index<'a> {
         self.by_name.contains_key(name)
     }
 
+    /// The package whose name is another spelling of this one, at most two letters away.
+    pub fn nearest(&self, name: &str) -> Option<&'a str> {
+        let distance = |other: &str| strsim::osa_distance(name, other);
+        let near = self
+            .by_name
+            .keys()
+            .filter(|other| other.len().abs_diff(name.len()) <= 2)
+            .map(|other| (distance(other), *other))
+            .filter(|(distance, _)| *distance <= 2);
+        near.min().map(|(_, other)| other)
+    }
+
     /// Names of the packages that provide a virtual package, sorted.
     pub fn providers_of(&self, name: &str) -> Vec<&'a str> {
         let mut names = self.providers.get(name).cloned().unwrap_or_default();

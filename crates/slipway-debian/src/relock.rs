@@ -120,16 +120,11 @@ impl Relock<'_> {
         else {
             return e;
         };
-        let meant = [format!("{package}-dev"), format!("lib{package}-dev")];
-        let elsewhere = match meant.iter().find(|name| index.has(name)) {
+        let with_suffix = [format!("{package}-dev"), format!("lib{package}-dev")];
+        let mut meant = with_suffix.iter().filter(|name| index.has(name));
+        let elsewhere = match meant.next() {
             Some(meant) => format!("; {meant} is"),
-            None => match &self.architectures_of(&package, &part.set.suites)[..] {
-                [] => {
-                    ", nor for another architecture; is it the name of a binary package of Debian?"
-                        .into()
-                }
-                others => format!("; it is there for {}", others.join(", ")),
-            },
+            None => self.elsewhere(&package, &part.set.suites, index),
         };
         Error::NoPackage {
             set,
@@ -139,24 +134,62 @@ impl Relock<'_> {
         }
     }
 
-    /// The architectures that suites have a package for.
-    fn architectures_of(&self, package: &str, suites: &[String]) -> Vec<String> {
+    /// Where a package is that an index lacks: what is at hand is looked into first.
+    fn elsewhere(&self, package: &str, suites: &[String], index: &Index) -> String {
+        let sets = self.config.sets.values();
+        let wanted: BTreeSet<&String> = sets.flat_map(|set| &set.architectures).collect();
+        let is_there_for = |found: Vec<String>| format!("; it is there for {}", found.join(", "));
+        let (found, _) = self.architectures_of(package, suites, |name| wanted.contains(name));
+        if !found.is_empty() {
+            return is_there_for(found);
+        }
+        if let Some(nearest) = index.nearest(package) {
+            return format!("; {nearest} is");
+        }
         let looking = format!("looking for {package} among the packages of other architectures");
         self.suites.progress.note(&looking);
+        match self.architectures_of(package, suites, |name| !wanted.contains(name)) {
+            (found, _) if !found.is_empty() => is_there_for(found),
+            (_, true) => {
+                ", nor for another architecture; is it the name of a binary package of Debian?"
+                    .into()
+            }
+            (_, false) => "; is it the name of a binary package of Debian? Not all architectures \
+                           could be looked into"
+                .into(),
+        }
+    }
+
+    /// Which of these architectures suites have a package for, and whether all could be asked.
+    fn architectures_of(
+        &self,
+        package: &str,
+        suites: &[String],
+        of_these: impl Fn(&String) -> bool,
+    ) -> (Vec<String>, bool) {
+        let has = |suite: &str, text: &String| {
+            let mut index = Index::default();
+            index.add(Archive::of_suite(suite), text);
+            index.has(package)
+        };
         let mut found = BTreeSet::new();
+        let mut all = true;
         for suite in suites {
-            for architecture in self.suites.architectures(suite).unwrap_or_default() {
-                let texts = self.suites.packages(suite, &[&architecture]);
-                for text in texts.unwrap_or_default() {
-                    let mut index = Index::default();
-                    index.add(Archive::of_suite(suite), &text);
-                    if index.has(package) {
-                        found.insert(architecture.clone());
+            let Ok(architectures) = self.suites.architectures(suite) else {
+                all = false;
+                continue;
+            };
+            for architecture in architectures.into_iter().filter(&of_these) {
+                match self.suites.packages(suite, &[&architecture]) {
+                    Ok(texts) if texts.iter().any(|text| has(suite, text)) => {
+                        found.insert(architecture);
                     }
+                    Ok(_) => {}
+                    Err(_) => all = false,
                 }
             }
         }
-        found.into_iter().collect()
+        (found.into_iter().collect(), all)
     }
 
     /// The old pins of a part that can still be had: listed in the index, or else still on a

@@ -147,6 +147,11 @@ fn a_package_that_does_not_exist_is_refused_with_what_may_be_meant() {
         error.contains("package libnothing-dev is in none of its suites, nor for another"),
         "{error}"
     );
+    let error = scene.refused(&["add", "libqp-dev"]);
+    assert!(
+        error.ends_with("package libqp-dev is in none of its suites; libpq-dev is"),
+        "{error}"
+    );
     let error = scene.refused(&["add", "Lib Pq"]);
     assert!(
         error.contains("\"Lib Pq\" is not a package name"),
