@@ -101,6 +101,10 @@
     inherit bootstrap system withShell;
     debs = tools.autotools;
   };
+  protoc = import ./toolchain/protoc.nix {
+    inherit bootstrap system;
+    debs = tools.protoc;
+  };
   python = import ./toolchain/python.nix {
     inherit bootstrap patchelf system;
     debs = tools.meson;
@@ -138,6 +142,7 @@
       perl
       pkg-config
       platform
+      protoc
       python
       rust
       rusts

@@ -5,7 +5,8 @@
 # Programs that the builds of crates run, as they say that they are missing, and what lib.targets has them by.
 tools='cmake|is `cmake` not installed
 bindgenHook|nable to find libclang
-perl|perl.*\(No such file\|not found\)'
+perl|perl.*\(No such file\|not found\)
+protoc|not find `protoc`'
 
 buildDependencies() {
   local tool words log=$NIX_BUILD_TOP/dependencies.log failed name member
