@@ -70,6 +70,13 @@ fn crates_that_need_a_library_get_its_debian_package() -> Result<()> {
 }
 
 #[test]
+fn crates_that_run_a_program_get_it() -> Result<()> {
+    let project = Project::example("rust-protobuf")?;
+    project.slipway(&["init"])?.text()?;
+    written_as_in_the_example(&project, "rust-protobuf")
+}
+
+#[test]
 fn init_replaces_nothing_unless_it_is_told_to() -> Result<()> {
     let project = Project::example("rust")?;
     project.write("flake.nix", "mine")?;
