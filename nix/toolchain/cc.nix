@@ -36,13 +36,21 @@ in
       ''
     ];
     builder = "${bootstrap}/bin/bash";
-    # clang leaves unused what is only for the linker when it does not link
+    # The processor that happens to build is not what a program is for. clang leaves unused what is only for
+    # the linker when it does not link.
     wrapper = ''
       #!${bootstrap}/bin/bash
+      args=()
+      for arg; do
+        case $arg in
+          -march=native | -mcpu=native | -mtune=native) ;;
+          *) args+=("$arg") ;;
+        esac
+      done
       exec ${clang}/clang --target=${toString ([platform.gnu] ++ platform.cflags)} --sysroot=${sysroot} -resource-dir=${resources} \
         --ld-path=${debs.lld-19}/lib/llvm-19/bin/ld.lld -Qunused-arguments \
         -ffile-prefix-map="''${NIX_BUILD_TOP:-/build}"=/build \
-        $NIX_CFLAGS_COMPILE_${platformName} "$@" $NIX_LDFLAGS_${platformName} \
+        $NIX_CFLAGS_COMPILE_${platformName} "''${args[@]}" $NIX_LDFLAGS_${platformName} \
         -Wl,--dynamic-linker=${runtime}/${platform.interpreter} \
         -Wl,-rpath,${runtime} -Wl,-rpath,${libraries.libgcc-s1}/lib/${platform.gnu}${concatStringsSep "" (map (flag: " ${flag}") platform.ldflags)}
     '';

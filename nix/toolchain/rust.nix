@@ -11,9 +11,19 @@
 }: let
   # These look for the standard library beside themselves unless told, each in its way.
   wrapped = {
-    clippy-driver = "SYSROOT=%s exec ${clippy}/bin/clippy-driver";
-    rustc = "exec ${rustc}/bin/rustc --sysroot %s";
-    rustdoc = "exec ${rustc}/bin/rustdoc --sysroot %s";
+    clippy-driver = "SYSROOT=@out@ exec ${clippy}/bin/clippy-driver \"$@\"";
+    # The processor that happens to build is not what the program is for.
+    rustc = ''
+      args=()
+      for arg; do
+        case $arg in
+          target-cpu=native) unset "args[-1]" ;;
+          -Ctarget-cpu=native | --codegen=target-cpu=native) ;;
+          *) args+=("$arg") ;;
+        esac
+      done
+      exec ${rustc}/bin/rustc --sysroot @out@ "''${args[@]}"'';
+    rustdoc = "exec ${rustc}/bin/rustdoc --sysroot @out@ \"$@\"";
   };
   linked = {
     inherit cargo rustfmt;
@@ -39,7 +49,10 @@ in
         ${lines (tool: package: "cp ${package}/bin/${tool} .") linked}
         ${lines
           (tool: command: ''
-            printf '#!${bootstrap}/bin/bash\n${command} "$@"\n' "$out" >${tool}
+            sed "s|@out@|$out|" >${tool} <<'END'
+            #!${bootstrap}/bin/bash
+            ${command}
+            END
             chmod +x ${tool}
           '')
           wrapped}

@@ -299,6 +299,7 @@ name = "declared"
     println!("{} {}", env!("BESIDE"), env!("FROM_CONFIG"));
     println!("{} {}", making::answer!(), old::old());
     println!("{} {}", env!("CARGO_PKG_VERSION"), cfg!(odd_flag));
+    println!("{}", cfg!(target_feature = "sse3"));
 }
 "#,
     ),
@@ -372,7 +373,7 @@ impl<Q: ?Sized + Eq, K: ?Sized + Borrow<Q>> Equivalent<K> for Q {
         ".cargo/config.toml",
         r#"[build]
 rustc-wrapper = "a-program-of-somebodys-machine"
-rustflags = ["--cfg", "odd_flag"]
+rustflags = ["--cfg", "odd_flag", "-C", "target-cpu=native", "-C", "link-arg=-fuse-ld=mold"]
 target-dir = "elsewhere"
 
 [env]
@@ -415,7 +416,7 @@ fn a_workspace_is_built_as_cargo_builds_it() -> Result<()> {
         .text()?;
     assert_eq!(
         printed,
-        "HELLO 1\nfrom elsewhere in the tree\nbeside configured\n42 2015\n1.2.3 true\n"
+        "HELLO 1\nfrom elsewhere in the tree\nbeside configured\n42 2015\n1.2.3 true\nfalse\n"
     );
     // Each program is without the others.
     assert_eq!(fs::read_dir(odd.join("bin"))?.count(), 1);

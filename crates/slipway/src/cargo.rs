@@ -216,10 +216,13 @@ pub fn numbers(version: &str) -> [u64; 3] {
 }
 
 /// Cargo in a directory, whichever there is. A `rust-toolchain` file there says what compiles, which
-/// Slipway has its own for, and rustup is not to look for that one.
+/// Slipway has its own for, and rustup is not to look for that one. Nor is a wrapper in cargo's settings needed.
 pub fn command(directory: &Path) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(directory);
+    for wrapper in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
+        command.env(wrapper, "");
+    }
     if env::var_os("RUSTUP_TOOLCHAIN").is_none() {
         let mut rustup = Command::new("rustup");
         let active = rustup.args(["show", "active-toolchain"]).current_dir("/");
