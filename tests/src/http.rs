@@ -1,7 +1,10 @@
-//! What a program tells over HTTP, asked as probes and scrapers ask.
+//! What a program tells over HTTP, asked as probes and scrapers ask; and files for programs that ask.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -21,4 +24,38 @@ pub fn get(address: &str, path: &str) -> Result<(u16, String)> {
         .with_context(|| format!("no HTTP: {answer}"))?;
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
     Ok((status.with_context(|| head.to_owned())?, text.to_owned()))
+}
+
+/// Serves the files of a directory, as long as the tests run.
+pub fn serve(directory: PathBuf) -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        // Who goes away before the answer does not matter to the next.
+        for stream in listener.incoming().flatten() {
+            answer(stream, &directory).ok();
+        }
+    });
+    Ok(address)
+}
+
+fn answer(mut stream: TcpStream, directory: &Path) -> io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    for line in lines {
+        if line?.is_empty() {
+            break;
+        }
+    }
+    let path = request.split(' ').nth(1).unwrap_or("/");
+    let (status, content) = match fs::read(directory.join(path.trim_start_matches('/'))) {
+        Ok(content) => ("200 OK", content),
+        Err(_) => ("404 Not Found", Vec::new()),
+    };
+    let length = content.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )?;
+    stream.write_all(&content)
 }

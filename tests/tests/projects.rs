@@ -5,6 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
+use end_to_end::http::serve;
 use end_to_end::nix::nix_build;
 use end_to_end::platform::Platform;
 use end_to_end::project::Project;
@@ -175,6 +176,62 @@ fn a_crate_from_git_is_refused_with_the_way_out() -> Result<()> {
         error.contains("far 0.1.0 from git") && error.contains("cargo vendor"),
         "{error}"
     );
+    Ok(())
+}
+
+#[test]
+fn a_crate_of_another_registry_is_fetched_from_there() -> Result<()> {
+    let project = Project::of(&[
+        (
+            "library/Cargo.toml",
+            "[package]\nname = \"greeting\"\nversion = \"1.0.0\"\nedition = \"2021\"\n",
+        ),
+        (
+            "library/src/lib.rs",
+            "pub fn greet() -> &'static str {\n    \"hello\"\n}\n",
+        ),
+        (
+            "Cargo.toml",
+            "[package]\nname = \"program\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\n\
+             [dependencies]\ngreeting = { version = \"1\", registry = \"ours\" }\n",
+        ),
+        (
+            "src/main.rs",
+            "fn main() {\n    println!(\"{}\", greeting::greet());\n}\n",
+        ),
+    ])?;
+    let address = serve(project.file("registry"))?;
+    let settings = format!("[registries.ours]\nindex = \"sparse+http://{address}/index/\"\n");
+    project.write(".cargo/config.toml", &settings)?;
+    let manifest = ["--manifest-path", "library/Cargo.toml"];
+    project
+        .command("cargo", &["package", "--quiet", "--no-verify"])
+        .args(manifest)
+        .text()?;
+    let archive = "library/target/package/greeting-1.0.0.crate";
+    let sum = project.command("sha256sum", &[archive]).text()?;
+    let (sum, _) = sum.split_once(' ').context("no hash")?;
+
+    let entry = format!(
+        r#"{{"name":"greeting","vers":"1.0.0","deps":[],"cksum":"{sum}","features":{{}},"yanked":false}}"#
+    );
+    let config = format!(r#"{{"dl":"http://{address}/{{crate}}-{{version}}.crate"}}"#);
+    project.write("registry/index/config.json", &config)?;
+    project.write("registry/index/gr/ee/greeting", &entry)?;
+    fs::copy(
+        project.file(archive),
+        project.file("registry/greeting-1.0.0.crate"),
+    )?;
+    project
+        .command("cargo", &["generate-lockfile", "--quiet"])
+        .text()?;
+
+    project
+        .slipway(&["init", "--platform", "linux/amd64"])?
+        .text()?;
+    project.slipway(&["build", ".#image"])?.text()?;
+    let printed = project.slipway(&["run", "result"])?.text()?;
+    assert_eq!(printed, "hello\n");
     Ok(())
 }
 
