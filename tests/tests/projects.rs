@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
 use end_to_end::http::serve;
-use end_to_end::nix::nix_build;
+use end_to_end::nix::{derivation, nix_build};
 use end_to_end::platform::Platform;
 use end_to_end::project::Project;
 use end_to_end::repository::repository;
@@ -75,6 +75,28 @@ fn crates_that_run_a_program_get_it() -> Result<()> {
     let project = Project::example("rust-protobuf")?;
     project.slipway(&["init"])?.text()?;
     written_as_in_the_example(&project, "rust-protobuf")
+}
+
+#[test]
+fn the_template_makes_what_init_makes() -> Result<()> {
+    let project = Project::example("rust")?;
+    project.slipway(&["init"])?.text()?;
+    let made = derivation(project.path(), "image")?;
+    // The lock stays: what `slipway lock` finds pinned it leaves so.
+    for file in ["flake.lock", "flake.nix", "slipway.toml"] {
+        fs::remove_file(project.file(file))?;
+    }
+
+    let slipway = project.slipway_flake();
+    project
+        .command("nix", &["flake", "init", "-t", &slipway])
+        .text()?;
+    project.edit("flake.nix", |text| {
+        text.replace("git+https://slipway.example/slipway", &slipway)
+    })?;
+    project.slipway(&["lock"])?.text()?;
+    assert_eq!(derivation(project.path(), "image")?, made);
+    Ok(())
 }
 
 #[test]
