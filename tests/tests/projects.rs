@@ -6,6 +6,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
 use end_to_end::http::serve;
+use end_to_end::network;
 use end_to_end::nix::{derivation, nix_build};
 use end_to_end::platform::Platform;
 use end_to_end::project::Project;
@@ -75,6 +76,23 @@ fn crates_that_run_a_program_get_it() -> Result<()> {
     let project = Project::example("rust-protobuf")?;
     project.slipway(&["init"])?.text()?;
     written_as_in_the_example(&project, "rust-protobuf")
+}
+
+#[test]
+fn what_slipway_has_pinned_itself_is_taken_over_without_a_network() -> Result<()> {
+    if !met(&[Requirement::NoNetwork])? {
+        return Ok(());
+    }
+    let project = Project::example("rust")?;
+    project.command("cargo", &["fetch", "--quiet"]).text()?;
+    for platform in Platform::all()? {
+        let init = project.slipway(&["init", "--force", "--platform", &platform.oci])?;
+        network::none(&init)?.text()?;
+        let lock = project.read("slipway.lock")?;
+        let pinned = format!("for = [\"{}\"]", platform.debian);
+        assert!(lock.contains(&pinned), "{lock}");
+    }
+    Ok(())
 }
 
 #[test]

@@ -3,13 +3,14 @@
 //! The bytes are a function of the resolution alone, so that a diff of the file shows what moved
 //! and nothing else.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::one_line;
+use crate::config::{Config, one_line};
 use crate::error::Error;
 use crate::hash::Sha256;
 use crate::package::{Archive, Package, PoolPath, is_package_name};
@@ -184,6 +185,36 @@ impl Lock {
                 && row.serves.iter().any(|name| name == architecture)
         })
     }
+
+    /// The pins of what a configuration asks for, if all of it is here: then no index is needed. The
+    /// sets of these pins ignore no more than those of the configuration.
+    pub fn part(&self, config: &Config) -> Option<Self> {
+        let mut rows = Vec::new();
+        for (name, set) in &config.sets {
+            for architecture in &set.architectures {
+                let mut wanted: BTreeSet<&str> = BTreeSet::new();
+                let mut next: Vec<&str> = set.packages.iter().map(String::as_str).collect();
+                while let Some(package) = next.pop() {
+                    if !wanted.insert(package) {
+                        continue;
+                    }
+                    let pin = self
+                        .pins(name, architecture)
+                        .find(|pin| pin.name == package)?;
+                    let depends = pin.depends.iter();
+                    let depends = depends.filter(|name| !set.ignore.contains(name));
+                    next.extend(depends.clone().map(String::as_str));
+                    rows.push(Locked {
+                        serves: vec![architecture.clone()],
+                        sets: vec![name.clone()],
+                        depends: depends.cloned().collect(),
+                        ..pin.clone()
+                    });
+                }
+            }
+        }
+        Some(Self::new(&self.release, rows))
+    }
 }
 
 /// Joins rows that are the same but for one list of names.
@@ -300,6 +331,30 @@ mod tests {
             vec![row("a", "x", "amd64", &["b"]), row("a", "y", "amd64", &[])],
         );
         assert_eq!(other.packages.len(), 2);
+    }
+
+    #[test]
+    fn a_part_has_what_is_wanted_and_what_that_depends_on_or_is_none() {
+        let rows = ["amd64", "arm64"].map(|architecture| {
+            vec![
+                row("a", "x", architecture, &["b", "docs"]),
+                row("b", "x", architecture, &[]),
+                row("c", "x", architecture, &[]),
+                row("docs", "x", architecture, &[]),
+            ]
+        });
+        let lock = Lock::new("trixie", rows.concat());
+        let part = |package: &str, architecture: &str| {
+            let set = format!(
+                "release = \"trixie\"\n[set.x]\narchitectures = [\"{architecture}\"]\n\
+                 suites = [\"trixie\"]\npackages = [\"{package}\"]\nignore = [\"docs\"]\n"
+            );
+            lock.part(&Config::parse(&set).unwrap())
+        };
+        let expected = vec![row("a", "x", "arm64", &["b"]), row("b", "x", "arm64", &[])];
+        assert_eq!(part("a", "arm64").unwrap().packages, expected);
+        assert!(part("d", "arm64").is_none());
+        assert!(part("a", "s390x").is_none());
     }
 
     #[test]

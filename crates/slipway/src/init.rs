@@ -104,9 +104,14 @@ impl Init {
         write(&made("slipway.toml"), &config)?;
         write(&made("flake.nix"), &flake_text(&flake, &settings))?;
         // Slipway's own pins are taken over, as far as they go: what is pinned alike is built once.
-        let sources = self.sources.open(&project::cache()?)?;
         let parsed = Config::read(&made("slipway.toml"))?;
-        let lock = sources.relock(&parsed, Some(&own), &BTreeSet::new())?;
+        let lock = match own.part(&parsed) {
+            Some(lock) => lock,
+            None => {
+                let sources = self.sources.open(&project::cache()?)?;
+                sources.relock(&parsed, Some(&own), &BTreeSet::new())?
+            }
+        };
         lock.write(&made("slipway.lock"))?;
         nix.lock_flake(scratch.path())?;
         let is_locked = made("flake.lock").exists();
