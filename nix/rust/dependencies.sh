@@ -16,6 +16,8 @@ buildDependencies() {
   ); then
     failed=$(sed -n 's/^error: could not compile `\([^`]*\)`.*/\1/p
       s/^error: failed to run custom build command for `\([^` ]*\).*/\1/p' "$log")
+    # Where crates that do not need it went on, an error is far from the end of the log.
+    sed -n '/^error/,/^ *Compiling \|^warning: build failed/p' "$log" | grep -v '^ *Compiling ' | tail -n 16 >&2
     if grep -q '^error: rustc .* is not supported' "$log"; then
       echo 'error: a crate asks for a newer Rust than the workspace does; let flake.nix say: rust = "rustc-web";' >&2
     fi

@@ -1,16 +1,18 @@
-# Perl, for autoconf and for what else configures or generates with it.
+# Perl, for autoconf and for what else configures or generates with it. It looks for its modules in /usr, so
+# a variable says where they are: in builds for perl by whatever name, else for what the wrapper starts.
 {
   bootstrap,
   debs,
   system,
   withShell,
 }: let
-  perl = withShell {
+  interpreter = withShell {
     package = debs.perl-base;
     program = "perl";
   };
-in
-  derivation {
+  modules = root: builtins.concatStringsSep ":" (map (part: "${root}/lib/${part}") ["base" "architecture" "all"]);
+
+  perl = derivation {
     inherit system;
     PATH = "${bootstrap}/bin";
     name = "perl-5.40";
@@ -18,20 +20,20 @@ in
       "-e"
       "-c"
       ''
-        mkdir -p "$out/bin"
-        printf '%s' "$wrapper" >"$out/bin/perl"
+        mkdir -p "$out/bin" "$out/lib"
+        ln -s ${debs.perl-base}/lib/*/perl-base "$out/lib/base"
+        ln -s ${debs."libperl5.40"}/lib/*/perl/5.40 "$out/lib/architecture"
+        ln -s ${debs."perl-modules-5.40"}/share/perl/5.40 "$out/lib/all"
+        sed "s|@modules@|${modules "$out"}|g" >"$out/bin/perl" <<'END'
+        #!${bootstrap}/bin/bash
+        [[ :$PERL5LIB: = *:@modules@:* ]] || export PERL5LIB=''${PERL5LIB:+$PERL5LIB:}@modules@
+        exec ${interpreter}/bin/perl "$@"
+        END
         chmod +x "$out/bin/perl"
         "$out/bin/perl" -MData::Dumper -MFile::Compare -MPOSIX -e 1
       ''
     ];
     builder = "${bootstrap}/bin/bash";
-    # It looks for its modules in /usr; by a variable those find them too that it starts.
-    wrapper = ''
-      #!${bootstrap}/bin/bash
-      for dir in ${debs.perl-base}/lib/*/perl-base ${debs."libperl5.40"}/lib/*/perl/5.40 ${debs."perl-modules-5.40"}/share/perl/5.40; do
-        [[ :$PERL5LIB: = *:$dir:* ]] || PERL5LIB+=''${PERL5LIB:+:}$dir
-      done
-      export PERL5LIB
-      exec ${perl}/bin/perl "$@"
-    '';
-  }
+  };
+in
+  perl // {hook = _: {PERL5LIB = modules perl;};}

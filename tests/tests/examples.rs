@@ -80,3 +80,21 @@ fn the_output_dev_has_what_compilers_read_and_the_image_does_not() -> Result<()>
     }
     Ok(())
 }
+
+#[test]
+fn perl_finds_its_modules_by_whatever_name_it_is_run() -> Result<()> {
+    let flake = format!("git+file://{}", repository().display());
+    let expression = format!(
+        r#"
+        let target = (builtins.getFlake "{flake}").lib.targets.x86_64;
+        in target.stdenv.mkDerivation {{
+          name = "perl-modules";
+          phases = "build";
+          nativeBuildInputs = [target.perl];
+          buildPhase = ''"$(perl -e 'print $^X')" -MPOSIX -e 'print "found"' >$out'';
+        }}"#
+    );
+    let said = build(repository(), &["--impure", "--expr", &expression])?;
+    assert_eq!(fs::read_to_string(said)?, "found");
+    Ok(())
+}
