@@ -7,6 +7,7 @@
   cargoEnvironment,
   libraries,
   make,
+  patchShebangs,
   seeds,
   stdenv,
   system,
@@ -90,7 +91,7 @@
   numbered = f: concatStringsSep "\n" (builtins.genList (n: f n (builtins.elemAt urls n)) (builtins.length urls));
   vendors = map (url:
     import ./rust/vendor.nix {
-      inherit bash bootstrap name seeds system;
+      inherit bash bootstrap name patchShebangs seeds system;
       crates = sources.${url};
     })
   urls;

@@ -123,6 +123,7 @@
       inherit bootstrap system;
       debs = tools.cc;
     };
+    patchShebangs = import ./toolchain/patch-shebangs.nix {inherit bootstrap system;};
   };
 
   own = {
