@@ -104,6 +104,19 @@
 
   flags = concatStringsSep " " (map (package: "-p ${package}") packages);
 
+  configure = place: ''
+    mkdir "$NIX_BUILD_TOP/vendor"
+    # These paths, not those of the store, end up in panic messages; the latter would be references.
+    ${numbered (n: _: ''${place} ${builtins.elemAt vendors n} "$NIX_BUILD_TOP/vendor/${toString n}"'')}
+    export CARGO_HOME=$NIX_BUILD_TOP/cargo
+    mkdir -p "$CARGO_HOME"
+    # On the command line, it goes before what the project's own settings say of mirrors.
+    sed "s|@top@|$NIX_BUILD_TOP|" ${toFile "cargo-sources.toml" (numbered replaced)} >"$NIX_BUILD_TOP/sources.toml"
+    cargo() {
+      command cargo --config "$NIX_BUILD_TOP/sources.toml" "$@"
+    }
+  '';
+
   common =
     removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "manifests" "nativeLibraries" "packages" "programs" "root" "rust"]
     // cargoEnvironment
@@ -115,18 +128,7 @@
       CARGO_TARGET_DIR = "target";
       # The project's own setting may name a program of its author's machine.
       RUSTC_WRAPPER = "";
-      configurePhase = ''
-        mkdir "$NIX_BUILD_TOP/vendor"
-        # Links, not store paths, end up in panic messages; store paths would be references.
-        ${numbered (n: _: ''ln -s ${builtins.elemAt vendors n} "$NIX_BUILD_TOP/vendor/${toString n}"'')}
-        export CARGO_HOME=$NIX_BUILD_TOP/cargo
-        mkdir -p "$CARGO_HOME"
-        # On the command line, it goes before what the project's own settings say of mirrors.
-        sed "s|@top@|$NIX_BUILD_TOP|" ${toFile "cargo-sources.toml" (numbered replaced)} >"$NIX_BUILD_TOP/sources.toml"
-        cargo() {
-          command cargo --config "$NIX_BUILD_TOP/sources.toml" "$@"
-        }
-      '';
+      configurePhase = configure "ln -s";
     };
 
   dependencies = stdenv.mkDerivation (removeAttrs common ["postInstall"]
@@ -158,6 +160,12 @@
             find target -exec touch -h -d @1 {} +
           ''
         );
+      # Builds of crates copy what they bring, with its modes, and write to the copy.
+      configurePhase = ''
+        ${configure "cp -r"}
+        chmod -R u+w "$NIX_BUILD_TOP/vendor"
+        find "$NIX_BUILD_TOP/vendor" -exec touch -h -d @1 {} +
+      '';
       buildPhase = ''
         source ${./rust/native-libraries.sh}
         checkNativeLibraries ${flags} ${cargoArguments}
