@@ -5,9 +5,12 @@ use std::collections::HashMap;
 
 use ureq::config::Config;
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, DefaultConnector};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, RustlsConnector, TcpConnector, Transport,
+};
 use ureq::{Agent, Proxy};
 
+use crate::early_answer::EarlyAnswer;
 use crate::location::authority;
 use crate::proxy::{AbsoluteForm, Proxies, absolute_form, takes_absolute_form};
 
@@ -37,7 +40,9 @@ impl Agents {
     pub fn new(proxies: Proxies, config: impl Fn(Option<Proxy>) -> Config) -> Self {
         let tunnel = |url: &String| {
             let proxy = Proxy::new(url).ok()?;
-            Some((url.clone(), Agent::new_with_config(config(Some(proxy)))))
+            let agent =
+                Agent::with_parts(config(Some(proxy)), connector(), DefaultResolver::default());
+            Some((url.clone(), agent))
         };
         Self {
             tunnelled: proxies
@@ -47,10 +52,10 @@ impl Agents {
                 .filter_map(tunnel)
                 .collect(),
             proxies,
-            direct: Agent::new_with_config(config(None)),
+            direct: Agent::with_parts(config(None), connector(), DefaultResolver::default()),
             forwarded: Agent::with_parts(
                 config(None),
-                DefaultConnector::new().chain(AbsoluteForm),
+                connector().chain(AbsoluteForm),
                 DefaultResolver::default(),
             ),
         }
@@ -79,4 +84,12 @@ impl Agents {
             }),
         }
     }
+}
+
+/// The HTTP library's own connections, but that early answers are read.
+fn connector() -> impl Connector<(), Out = impl Transport> {
+    ().chain(ConnectProxyConnector::default())
+        .chain(TcpConnector::default())
+        .chain(EarlyAnswer)
+        .chain(RustlsConnector::default())
 }

@@ -3,6 +3,7 @@
 //! takes, and where an answer sends it on to. What is asked, and what an answer means, is theirs.
 
 mod agents;
+mod early_answer;
 mod location;
 mod proxy;
 
