@@ -8,5 +8,5 @@ mod location;
 mod proxy;
 
 pub use agents::{Agents, Route};
-pub use location::{authority, resolve};
+pub use location::{authority, is_same_origin, resolve};
 pub use proxy::Proxies;

@@ -6,6 +6,18 @@ pub fn authority(url: &str) -> &str {
     rest.split(['/', '?']).next().unwrap_or(rest)
 }
 
+/// Whether two addresses are of one scheme, host and port: RFC 6454, section 5.
+pub fn is_same_origin(one: &str, other: &str) -> bool {
+    let origin = |url: &str| {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme)?;
+        let authority = authority(url).to_ascii_lowercase();
+        let port = if scheme == "https" { ":443" } else { ":80" };
+        let host = authority.strip_suffix(port).unwrap_or(&authority);
+        Some((scheme.to_ascii_lowercase(), host.to_owned()))
+    };
+    origin(one).is_some_and(|it| Some(it) == origin(other))
+}
+
 /// Where the header `Location` leads in an answer from `url`: an address, or else a path or a
 /// query on the same host. None if it leads nowhere that HTTP is spoken.
 ///
@@ -60,6 +72,25 @@ mod tests {
             resolve("http://mirror.example", "y").as_deref(),
             Some("http://mirror.example/y")
         );
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        for (other, same) in [
+            ("https://A.example:443/v2/?x", true),
+            ("https://a.example", true),
+            ("http://a.example/v2/", false),
+            ("https://a.example:5000/v2/", false),
+            ("https://a.example@b.example/v2/", false),
+            ("https://a.example.b.example/v2/", false),
+            ("/v2/", false),
+        ] {
+            assert_eq!(
+                is_same_origin("https://a.example/v2/", other),
+                same,
+                "{other}"
+            );
+        }
     }
 
     #[test]

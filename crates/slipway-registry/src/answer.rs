@@ -3,7 +3,7 @@
 
 use std::io::Read;
 
-use serde::Deserialize;
+use serde_json::Value;
 use ureq::Body;
 use ureq::http::Response;
 
@@ -16,24 +16,10 @@ const LIMIT: u64 = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub status: u16,
+    /// The first error's code, such as `DIGEST_INVALID`, or nothing.
+    pub code: String,
     /// The first error: ` (CODE: message)` or nothing, to be put into an error.
     pub said: String,
-}
-
-/// Source: OCI distribution-spec, "Error Codes"; `details` is of token endpoints.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    errors: Vec<Entry>,
-    details: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Entry {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
 }
 
 impl Answer {
@@ -49,24 +35,25 @@ impl Answer {
         Self::parse(status, &bytes)
     }
 
+    /// Source: OCI distribution-spec, "Error Codes"; `details` is of token endpoints, and `error` with
+    /// `error_description` of OAuth 2: RFC 6749, section 5.2.
     fn parse(status: u16, bytes: &[u8]) -> Self {
-        let document: Option<Document> = serde_json::from_slice(bytes).ok();
-        let details = document.as_ref().and_then(|it| it.details.clone());
-        let entry = document
-            .and_then(|it| it.errors.into_iter().next())
-            .unwrap_or_default();
-        let code = quote(&entry.code);
-        let message = quote(&match entry.message.is_empty() {
-            true => details.unwrap_or_default(),
-            false => entry.message,
-        });
+        let document: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let entry = &document["errors"][0];
+        let first = |found: [&Value; 3]| {
+            let mut texts = found.into_iter().filter_map(Value::as_str);
+            quote(texts.find(|text| !text.is_empty()).unwrap_or_default())
+        };
+        let code = first([&entry["code"], &document["error"], &Value::Null]);
+        let (details, description) = (&document["details"], &document["error_description"]);
+        let message = first([&entry["message"], details, description]);
         let said = match (code.as_str(), message.as_str()) {
             ("", "") => String::new(),
             (code, "") => format!(" ({code})"),
             ("", message) => format!(" ({message})"),
             (code, message) => format!(" ({code}: {message})"),
         };
-        Self { status, said }
+        Self { status, code, said }
     }
 }
 
@@ -79,6 +66,23 @@ mod tests {
         let json = br#"{"errors":[{"code":"NAME_INVALID","message":"bad\u001b[2J\nname","detail":{"x":1}},{"code":"B"}]}"#;
         let answer = Answer::parse(400, json);
         assert_eq!(answer.said, " (NAME_INVALID: bad [2J name)");
+    }
+
+    #[test]
+    fn errors_with_nulls_and_those_of_oauth_are_quoted() {
+        for (json, said) in [
+            (
+                r#"{"errors":[{"code":"DENIED","message":null}]}"#,
+                " (DENIED)",
+            ),
+            (r#"{"errors":[{"code":7,"message":"no"}]}"#, " (no)"),
+            (
+                r#"{"errors":null,"error":"invalid_grant","error_description":"expired"}"#,
+                " (invalid_grant: expired)",
+            ),
+        ] {
+            assert_eq!(Answer::parse(400, json.as_bytes()).said, said, "{json}");
+        }
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use slipway_http::{Agents, Proxies, authority, resolve};
 use ureq::config::Config;
 use ureq::http::Response;
 use ureq::tls::TlsConfig;
-use ureq::{Agent, Body, Proxy, SendBody};
+use ureq::{Agent, AsSendBody, Body, Proxy, SendBody};
 
 use crate::answer::Answer;
 use crate::challenge::Challenge;
@@ -25,6 +25,9 @@ use crate::{Error, Repository, Result};
 /// Where Docker's registry really is.
 const DOCKER_API: &str = "registry-1.docker.io";
 
+/// How often a request may be sent on to another address.
+const MOST_REDIRECTS: usize = 5;
+
 /// How a registry is talked to.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -34,8 +37,6 @@ pub struct Options {
     pub plain_http: bool,
     /// How many blobs are under way at a time.
     pub jobs: usize,
-    /// A blob of more bytes than this is sent in pieces of that size.
-    pub chunk: u64,
     pub patience: Patience,
 }
 
@@ -46,7 +47,6 @@ impl Default for Options {
             trust: Trust::default(),
             plain_http: false,
             jobs: 4,
-            chunk: 64 << 20,
             patience: Patience::default(),
         }
     }
@@ -159,10 +159,16 @@ impl Client {
         };
         self.agents(authority, true)?;
         let mut tries = Tries::new(&self.options.patience, work);
+        let mut redirects = 0;
+        let mut redirected = None;
         loop {
             let origin = format!("{}://{authority}", schemes[0]);
-            let request = Request::new("GET", format!("{origin}/v2/"));
-            let failure = match self.transmit(request, None) {
+            let url = redirected.take().unwrap_or(format!("{origin}/v2/"));
+            let failure = match self.transmit(Request::new("GET", url.clone()), None) {
+                Ok(response) if response.status().is_redirection() => {
+                    redirected = Some(self.redirect(&url, &response, &mut redirects)?);
+                    continue;
+                }
                 Ok(response) => match retriable(host, response) {
                     Ok(response) => return registry(host, origin, response),
                     Err(failure) => failure,
@@ -211,21 +217,43 @@ impl Client {
                 reason: format!("a request cannot be made: {error}"),
             })
         };
+        let answer = self.options.patience.answer;
         let sent = match request.body {
-            Sending::Nothing if request.method == "POST" || request.method == "PUT" => {
+            Sending::Nothing if matches!(request.method, "POST" | "PUT" | "PATCH") => {
                 let built = builder.header("Content-Length", "0").body(&[][..]);
-                route.agent.run(built.map_err(bad)?)
+                run(route.agent, built.map_err(bad)?, answer)
             }
             Sending::Nothing => route.agent.run(builder.body(()).map_err(bad)?),
-            Sending::Bytes(bytes) => route.agent.run(builder.body(bytes).map_err(bad)?),
+            Sending::Bytes(bytes) => run(route.agent, builder.body(bytes).map_err(bad)?, answer),
             Sending::Stream(stream) => {
                 let builder = builder.header("Content-Length", stream.size());
                 let mut reader = stream;
                 let body = SendBody::from_reader(&mut reader);
-                route.agent.run(builder.body(body).map_err(bad)?)
+                run(route.agent, builder.body(body).map_err(bad)?, answer)
             }
         };
-        sent.map_err(|error| Transmission::of(&host, error))
+        let mut response = sent.map_err(|error| Transmission::of(&host, error))?;
+        response.extensions_mut().insert(Address(request.url));
+        Ok(response)
+    }
+
+    /// Where a redirect from `url` leads. `followed` counts those of one request.
+    pub(crate) fn redirect(
+        &self,
+        url: &str,
+        response: &Response<Body>,
+        followed: &mut usize,
+    ) -> Result<String> {
+        *followed += 1;
+        if *followed > MOST_REDIRECTS {
+            return Err(Error::Protocol {
+                what: authority(url).to_owned(),
+                reason: format!("it redirects more than {MOST_REDIRECTS} times"),
+            });
+        }
+        let location = response.headers().get("location");
+        let location = location.and_then(|value| value.to_str().ok());
+        self.follow(url, location.unwrap_or_default())
     }
 
     /// The connections to a host; `named` if it is the user who named it, and not a registry.
@@ -280,6 +308,25 @@ impl Client {
             }),
         }
     }
+}
+
+/// Sends what has an answer that may take long: a registry checks and moves what it was sent first.
+fn run<S: AsSendBody>(
+    agent: &Agent,
+    request: ureq::http::Request<S>,
+    answer: Duration,
+) -> std::result::Result<Response<Body>, ureq::Error> {
+    let request = agent.configure_request(request);
+    agent.run(request.timeout_per_read(Some(answer)).build())
+}
+
+/// Where an answer came from, which after redirects is not where the request went first.
+#[derive(Clone)]
+struct Address(String);
+
+pub(crate) fn address(response: &Response<Body>) -> String {
+    let address = response.extensions().get::<Address>();
+    address.map(|Address(url)| url.clone()).unwrap_or_default()
 }
 
 /// The registry, from its answer to the first request.

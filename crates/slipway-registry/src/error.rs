@@ -90,6 +90,18 @@ pub enum Error {
         said: String,
     },
 
+    #[error(
+        "{host} refuses {what} of {size} bytes as too large, with status {status}{said}; raise the limit of the \
+         registry or of the proxy in front of it, or make smaller layers"
+    )]
+    OverLimit {
+        host: String,
+        what: String,
+        size: u64,
+        status: u16,
+        said: String,
+    },
+
     #[error("{what}: {reason}")]
     Protocol { what: String, reason: String },
 

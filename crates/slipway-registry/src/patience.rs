@@ -15,9 +15,9 @@ use crate::{Error, Result};
 pub struct Patience {
     /// For a connection.
     pub connect: Duration,
-    /// For an answer, when all is sent. Large blobs take some registries a while.
+    /// For the answer to what was sent. Large blobs take some registries minutes.
     pub answer: Duration,
-    /// For the next bytes to go or come.
+    /// For the next bytes to go or come, and for the answer to what has no body.
     pub stall: Duration,
     /// Before the second try; doubled for each one after it.
     pub pause: Duration,
@@ -32,7 +32,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            answer: Duration::from_secs(180),
+            answer: Duration::from_secs(600),
             stall: Duration::from_secs(30),
             pause: Duration::from_millis(500),
             tries: 8,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use slipway_http::authority;
+use slipway_http::{authority, is_same_origin};
 use ureq::Body;
 use ureq::http::Response;
 
@@ -18,9 +18,6 @@ use crate::error::quote;
 use crate::patience::{Failure, Tries, Work};
 use crate::secret::{Login, Secret, basic};
 use crate::{Error, Repository, Result};
-
-/// How often a request may be sent on to another address.
-const MOST_REDIRECTS: usize = 5;
 
 /// What a token endpoint may answer at most, in bytes.
 const TOKEN_LIMIT: u64 = 1 << 20;
@@ -133,9 +130,7 @@ impl<'a> Session<'a> {
         let mut redirects = 0;
         loop {
             // What proves who is asking goes to the registry itself and to no other host.
-            let own = request
-                .url
-                .starts_with(&format!("{}/", self.registry.origin));
+            let own = is_same_origin(&request.url, &self.registry.origin);
             let authorization = match own {
                 true => self.authorization(&scopes)?,
                 false => None,
@@ -154,7 +149,11 @@ impl<'a> Session<'a> {
                 },
                 authorization.as_ref().map(Secret::reveal),
             )?;
-            let response = retriable(&self.registry.host, answered)?;
+            let host = match own {
+                true => &self.registry.host,
+                false => authority(&url),
+            };
+            let response = retriable(host, answered)?;
             match response.status().as_u16() {
                 401 if own && !refused => {
                     refused = true;
@@ -177,16 +176,16 @@ impl<'a> Session<'a> {
                         stream.rewind()?;
                     }
                 }
-                301 | 302 | 303 | 307 | 308 if request.is_read() => {
-                    redirects += 1;
-                    let location = header(&response, "location").unwrap_or_default();
-                    if redirects > MOST_REDIRECTS {
-                        return Err(Failure::Final(Error::Protocol {
-                            what: url,
-                            reason: "it leads on and on".into(),
-                        }));
+                // The method stays, also where browsers would change it: a registry that is moved
+                // answers a POST or a PUT like this too.
+                301 | 302 | 307 | 308 => {
+                    request.url = self.client.redirect(&url, &response, &mut redirects)?;
+                    if let Sending::Stream(stream) = &mut request.body {
+                        stream.rewind()?;
                     }
-                    request.url = self.client.follow(&url, &location)?;
+                }
+                303 if request.is_read() => {
+                    request.url = self.client.redirect(&url, &response, &mut redirects)?;
                 }
                 _ => return Ok(response),
             }
@@ -308,7 +307,11 @@ impl<'a> Session<'a> {
 
     /// The error for an answer that is no success. `what` is what was asked for.
     pub fn refusal(&self, what: &str, response: Response<Body>) -> Error {
-        let answer = Answer::read(response);
+        self.refused(what, Answer::read(response))
+    }
+
+    /// The same for an answer that was read.
+    pub fn refused(&self, what: &str, answer: Answer) -> Error {
         let host = self.registry.host.clone();
         let said = answer.said;
         let denied = |said| Error::Denied {

@@ -1,6 +1,7 @@
-//! Layers are large and connections are cut: an upload goes on from where it was, as far as the
-//! registry has kept what it got. What goes out is hashed on its way, so that a blob that was cut
-//! off or altered on this disk is never finished there.
+//! A blob goes over as one streaming PATCH and a PUT that ends it, which is what every registry takes:
+//! several refuse or miscount pieces. An upload that was cut is resumed only if the registry shows
+//! how much it has; otherwise it begins anew. What goes out is hashed on its way, so that a blob that
+//! was cut off or altered on this disk is never finished there.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,10 +12,18 @@ use slipway_oci::{Descriptor, Layout};
 use ureq::Body;
 use ureq::http::Response;
 
-use crate::client::{Request, Sending, Stream};
+use crate::answer::Answer;
+use crate::client::{Request, Sending, Stream, address};
 use crate::patience::{Failure, Work};
 use crate::session::{Session, encode, header};
 use crate::{Error, Result};
+
+/// An upload that is resumed over and over must come this part of the blob further to count as
+/// progress, so that one that moves by a byte at a time ends as well.
+const LEAST_PROGRESS: u64 = 1000;
+
+/// How often a registry may lose one blob that was sent whole, which is costly to send again.
+const MOST_LOSSES: u32 = 3;
 
 /// How a blob came to be in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,20 +38,25 @@ struct Upload {
     url: String,
     /// How many bytes the registry has.
     offset: u64,
-    /// The least that it wants in a piece.
-    least: u64,
 }
 
-/// How an upload goes on.
-enum Next {
-    Piece,
+/// How a registry takes a blob, as far as is known. What fails is given up for this blob.
+struct Abilities {
+    /// It takes the body of a PATCH.
+    streams: bool,
+    /// It takes the rest of an upload that was cut.
+    resumes: bool,
+}
+
+/// What a request of an upload came to.
+enum Step {
+    /// All bytes are there; the upload has to be ended.
+    Streamed,
     Done,
-    /// The registry has lost it.
-    Lost,
-    /// Nobody knows how much the registry has.
-    Unknown,
-    /// The registry does not take pieces.
-    Whole,
+    /// The upload is of no use any more.
+    Lost(Answer),
+    /// The registry has no PATCH.
+    NoStream,
 }
 
 /// Sees to it that the repository has a blob. `from` are repositories of the same registry that
@@ -114,18 +128,17 @@ fn begin(session: &Session, blob: &Descriptor, from: Option<&str>) -> Result<Opt
             Err(failure) => tries.pause(failure)?,
         }
     };
-    match response.status().as_u16() {
-        201 if from.is_some() => Ok(None),
-        202 => {
-            let least = header(&response, "oci-chunk-min-length");
-            Ok(Some(Upload {
-                url: location(session, &url, &response)?,
-                offset: 0,
-                least: least.and_then(|it| it.parse().ok()).unwrap_or(0),
-            }))
-        }
+    match (response.status().as_u16(), from) {
+        (201, Some(_)) => Ok(None),
+        (200..=299, _) => match next_url(session, &response)? {
+            Some(url) => Ok(Some(Upload { url, offset: 0 })),
+            None => Err(Error::Protocol {
+                what: session.registry.host.clone(),
+                reason: "it does not say where to send a blob".to_owned(),
+            }),
+        },
         // What may not be mounted may still be sent.
-        401 | 403 | 404 if from.is_some() => begin(session, blob, None),
+        (400..=499, Some(_)) => begin(session, blob, None),
         _ => {
             let what = format!("an upload to {}", session.repository);
             Err(session.refusal(&what, response))
@@ -133,6 +146,7 @@ fn begin(session: &Session, blob: &Descriptor, from: Option<&str>) -> Result<Opt
     }
 }
 
+/// Every turn of the loop either comes further or is one of the bounded tries.
 fn send(
     session: &Session,
     blob: &Descriptor,
@@ -140,7 +154,12 @@ fn send(
     upload: &mut Option<Upload>,
 ) -> Result<()> {
     let mut tries = session.tries();
-    let mut pieces = true;
+    let mut able = Abilities {
+        streams: true,
+        resumes: true,
+    };
+    let mut furthest = 0;
+    let mut losses = 0;
     loop {
         let current = match upload {
             Some(current) => current,
@@ -149,114 +168,128 @@ fn send(
                 None => return Ok(()),
             },
         };
-        let before = current.offset;
-        let failure = match step(session, blob, content, current, pieces) {
-            Ok(Next::Done) => return Ok(()),
-            Ok(Next::Piece) => {
-                if current.offset > before {
-                    tries.progressed();
-                }
+        let start = current.offset;
+        let streamed = start == blob.size;
+        let stepped = match able.streams && !streamed {
+            true => stream(session, blob, content, current),
+            false => end(session, blob, content, current),
+        };
+        let (failure, lost) = match stepped {
+            Ok(Step::Done) => return Ok(()),
+            Ok(Step::Streamed) => {
+                current.offset = blob.size;
                 continue;
             }
-            Ok(Next::Whole) => {
-                pieces = false;
+            Ok(Step::NoStream) => {
+                able.streams = false;
                 cancel(session, current);
                 *upload = None;
                 continue;
             }
-            Ok(Next::Lost) => {
-                *upload = None;
-                passing(session, "it has lost an upload")
+            Ok(Step::Lost(answer)) => {
+                // Perhaps it was resumed at the wrong place.
+                able.resumes = false;
+                losses += 1;
+                let (status, said) = (answer.status, answer.said);
+                let reason = format!("it gave up an upload with status {status}{said}");
+                if losses == MOST_LOSSES {
+                    let what = session.registry.host.clone();
+                    let reason = format!("{reason}, {losses} times for {}", name(blob));
+                    return Err(Error::Protocol { what, reason });
+                }
+                let host = session.registry.host.clone();
+                let error = Error::GaveUp { host, reason };
+                (Failure::Passing(error, None), true)
             }
-            Ok(Next::Unknown) => passing(session, "it lost count of an upload"),
-            Err(failure) => failure,
+            Err(failure) => (failure, false),
         };
         // What is wrong on this side no other try makes right.
         if let Some(fault) = content.fault.take() {
             return Err(fault);
         }
         tries.pause(failure)?;
-        if let Some(current) = upload {
-            match ask_offset(session, blob, current) {
-                Ok(Some(offset)) => {
-                    if offset > before {
-                        tries.progressed();
-                    }
-                    current.offset = offset;
-                }
-                Ok(None) => {
-                    cancel(session, current);
-                    *upload = None;
-                }
-                Err(failure) => tries.pause(failure)?,
-            }
-        }
         // It may have come in whole, and only the answer was lost.
-        if upload.is_none() && has_blob(session, blob)? {
+        if (streamed || !able.streams) && has_blob(session, blob)? {
             content.seek(blob.size)?;
             return Ok(());
+        }
+        let kept = match able.resumes && able.streams && !lost {
+            true => loop {
+                match resume(session, blob, current) {
+                    Ok(kept) => break kept,
+                    Err(failure) => tries.pause(failure)?,
+                }
+            },
+            false => None,
+        };
+        match kept {
+            Some(offset) => {
+                current.offset = offset;
+                if offset > furthest + blob.size / LEAST_PROGRESS {
+                    furthest = offset;
+                    tries.progressed();
+                }
+            }
+            None => {
+                cancel(session, current);
+                *upload = None;
+            }
         }
     }
 }
 
-fn passing(session: &Session, reason: &str) -> Failure {
-    Failure::Passing(
-        Error::GaveUp {
-            host: session.registry.host.clone(),
-            reason: reason.to_owned(),
-        },
-        None,
-    )
-}
-
-/// Sends the whole blob, or the next piece, or the end. Source: OCI distribution-spec, "POST then
-/// PUT" and "Pushing a blob in chunks".
-fn step(
+/// Sends all that the registry does not have. Only what is resumed has a Content-Range: registries
+/// that know it as the mark of a chunk limit its size. Source: OCI distribution-spec, "Pushing a
+/// blob in chunks"; the way of the distribution project's own client.
+fn stream(
     session: &Session,
     blob: &Descriptor,
     content: &mut Content,
     upload: &mut Upload,
-    pieces: bool,
-) -> std::result::Result<Next, Failure> {
-    let piece = session.client.options.chunk.max(upload.least).max(1);
-    let whole = upload.offset == 0 && (blob.size <= piece || !pieces);
-    if !whole && upload.offset < blob.size {
-        let end = blob.size.min(upload.offset + piece);
-        content.part(upload.offset, end)?;
-        let request = Request::new("PATCH", upload.url.clone())
-            .header("Content-Type", "application/octet-stream")
-            .header("Content-Range", format!("{}-{}", upload.offset, end - 1))
-            .body(Sending::Stream(content));
-        let response = session.attempt(request, &[])?;
-        return match response.status().as_u16() {
-            202 => {
-                upload.url = location(session, &upload.url, &response)?;
-                let offset = received(&response).unwrap_or(end);
-                // One that takes in less than it was sent has to be asked.
-                if offset <= upload.offset || offset > end {
-                    return Ok(Next::Unknown);
-                }
-                upload.offset = offset;
-                Ok(Next::Piece)
-            }
-            404 => Ok(Next::Lost),
-            416 => Ok(Next::Unknown),
-            400 | 405 | 411 | 413 | 501 if upload.offset == 0 => Ok(Next::Whole),
-            _ => Err(session.refusal(&name(blob), response).into()),
-        };
+) -> std::result::Result<Step, Failure> {
+    content.start_at(upload.offset)?;
+    let mut request = Request::new("PATCH", upload.url.clone())
+        .header("Content-Type", "application/octet-stream");
+    if upload.offset > 0 {
+        let range = format!("{}-{}", upload.offset, blob.size - 1);
+        request = request.header("Content-Range", range);
     }
+    let response = session.attempt(request.body(Sending::Stream(content)), &[])?;
+    match response.status().as_u16() {
+        // What it says of the Range is not believed: some registries always say the same.
+        200..=299 => {
+            if let Some(url) = next_url(session, &response)? {
+                upload.url = url;
+            }
+            Ok(Step::Streamed)
+        }
+        400 | 405 | 411 | 501 if upload.offset == 0 => Ok(Step::NoStream),
+        404 | 409 => Ok(Step::Lost(Answer::read(response))),
+        400 | 405 | 411 | 416 | 501 if upload.offset > 0 => Ok(Step::Lost(Answer::read(response))),
+        _ => Err(refusal(session, blob, response).into()),
+    }
+}
 
+/// Ends an upload. What the registry does not have yet is the body: the whole blob or nothing.
+/// Source: OCI distribution-spec, "POST then PUT".
+fn end(
+    session: &Session,
+    blob: &Descriptor,
+    content: &mut Content,
+    upload: &Upload,
+) -> std::result::Result<Step, Failure> {
     let separator = if upload.url.contains('?') { '&' } else { '?' };
     let digest = encode(&[("digest", blob.digest.to_string())]);
     let mut request = Request::new("PUT", format!("{}{separator}{digest}", upload.url))
         .header("Content-Type", "application/octet-stream");
-    if whole {
-        content.part(0, blob.size)?;
+    if upload.offset < blob.size {
+        content.start_at(0)?;
         request = request.body(Sending::Stream(content));
     }
     let response = session.attempt(request, &[])?;
-    match response.status().as_u16() {
-        200..=299 => match header(&response, "docker-content-digest") {
+    let status = response.status().as_u16();
+    if (200..=299).contains(&status) {
+        return match header(&response, "docker-content-digest") {
             Some(found) if found.starts_with("sha256:") && found != blob.digest.to_string() => {
                 Err(Failure::Final(Error::OtherDigest {
                     what: name(blob),
@@ -264,37 +297,65 @@ fn step(
                     found: crate::error::quote(&found),
                 }))
             }
-            _ => Ok(Next::Done),
+            _ => Ok(Step::Done),
+        };
+    }
+    if matches!(status, 400 | 404 | 409 | 416) {
+        let answer = Answer::read(response);
+        // What it got is not what was sent.
+        let spoilt = matches!(
+            answer.code.as_str(),
+            "BLOB_UPLOAD_INVALID" | "BLOB_UPLOAD_UNKNOWN" | "DIGEST_INVALID" | "SIZE_INVALID"
+        );
+        return match status == 400 && !spoilt {
+            true => Err(session.refused(&name(blob), answer).into()),
+            false => Ok(Step::Lost(answer)),
+        };
+    }
+    Err(refusal(session, blob, response).into())
+}
+
+/// The error for a blob that is refused, which may be for its size.
+fn refusal(session: &Session, blob: &Descriptor, response: Response<Body>) -> Error {
+    match response.status().as_u16() {
+        status @ (413 | 416) => Error::OverLimit {
+            host: session.registry.host.clone(),
+            what: name(blob),
+            size: blob.size,
+            status,
+            said: Answer::read(response).said,
         },
-        404 => Ok(Next::Lost),
-        416 => Ok(Next::Unknown),
-        _ => Err(session.refusal(&name(blob), response).into()),
+        _ => session.refusal(&name(blob), response),
     }
 }
 
-/// How much of a blob the registry has got; None if the upload is of no use any more. Source: OCI
-/// distribution-spec, "Pushing a blob in chunks", the GET request.
-fn ask_offset(
+/// How many bytes a registry has of an upload that was cut, if it shows that it can go on from there.
+/// Source: OCI distribution-spec, "Pushing a blob in chunks", the GET request.
+fn resume(
     session: &Session,
     blob: &Descriptor,
     upload: &mut Upload,
 ) -> std::result::Result<Option<u64>, Failure> {
     let response = session.attempt(Request::new("GET", upload.url.clone()), &[])?;
-    if response.status() != 204 {
+    if !response.status().is_success() {
         return Ok(None);
     }
-    if header(&response, "location").is_some() {
-        upload.url = location(session, &upload.url, &response)?;
+    if let Some(url) = next_url(session, &response)? {
+        upload.url = url;
     }
-    Ok(received(&response).filter(|offset| *offset <= blob.size))
+    // One that stands still may not know how much it has.
+    Ok(received(&response)
+        .filter(|offset| *offset <= blob.size && (*offset > upload.offset || *offset == blob.size)))
 }
 
 /// How many bytes `Range: 0-99` says are there. `0-0` is what many say of nothing, so it says
 /// nothing.
 fn received(response: &Response<Body>) -> Option<u64> {
     let range = header(response, "range")?;
-    let range = range.trim_start_matches("bytes=").trim();
-    let last: u64 = range.strip_prefix("0-")?.parse().ok()?;
+    let range = range
+        .trim_start_matches("bytes")
+        .trim_start_matches(['=', ' ']);
+    let last: u64 = range.strip_prefix("0-")?.trim().parse().ok()?;
     (last > 0).then_some(last.checked_add(1)?)
 }
 
@@ -303,31 +364,29 @@ fn cancel(session: &Session, upload: &Upload) {
     let _ = session.attempt(Request::new("DELETE", upload.url.clone()), &[]);
 }
 
-fn location(session: &Session, from: &str, response: &Response<Body>) -> Result<String> {
-    let location = header(response, "location").ok_or_else(|| Error::Protocol {
-        what: session.registry.host.clone(),
-        reason: "it does not say where to send a blob".to_owned(),
-    })?;
-    session.client.follow(from, &location)
+/// Where an upload goes on, if the registry says so. It may be relative to where the answer came
+/// from, which need not be where the request went first.
+fn next_url(session: &Session, response: &Response<Body>) -> Result<Option<String>> {
+    header(response, "location")
+        .map(|location| session.client.follow(&address(response), &location))
+        .transpose()
 }
 
 fn name(blob: &Descriptor) -> String {
     format!("blob {}", blob.digest)
 }
 
-/// A blob's file as it goes out: parts of it, in turn.
+/// A blob's file as it goes out, from some place to its end.
 struct Content<'a> {
     file: File,
     path: PathBuf,
     blob: &'a Descriptor,
     work: &'a Work<'a>,
-    /// The part that is being sent.
+    /// Where it is sent from.
     start: u64,
-    end: u64,
     position: u64,
     hasher: Sha256,
-    /// How far the hasher has come. It never has to go back: a part that is sent again begins
-    /// below this.
+    /// How far the hasher has come. It never has to go back: what is sent again begins below this.
     hashed: u64,
     /// What was wrong with the file, which the HTTP library would not pass on.
     fault: Option<Error>,
@@ -343,7 +402,6 @@ impl<'a> Content<'a> {
             blob,
             work,
             start: 0,
-            end: 0,
             position: 0,
             hasher: Sha256::new(),
             hashed: 0,
@@ -363,9 +421,9 @@ impl<'a> Content<'a> {
         })
     }
 
-    /// What is sent next.
-    fn part(&mut self, start: u64, end: u64) -> Result<()> {
-        (self.start, self.end) = (start, end);
+    /// What is sent next begins here.
+    fn start_at(&mut self, start: u64) -> Result<()> {
+        self.start = start;
         self.seek(start)
     }
 
@@ -386,7 +444,7 @@ impl<'a> Content<'a> {
         if self.work.stopped() {
             return Err(Error::Stopped);
         }
-        let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.blob.size - self.position).unwrap_or(usize::MAX);
         let length = left.min(buffer.len());
         let buffer = &mut buffer[..length];
         if buffer.is_empty() {
@@ -462,7 +520,7 @@ impl Read for Content<'_> {
 
 impl Stream for Content<'_> {
     fn size(&self) -> u64 {
-        self.end - self.start
+        self.blob.size - self.start
     }
 
     fn rewind(&mut self) -> Result<()> {

@@ -213,6 +213,7 @@ fn a_login_is_not_shown_to_another_host_that_takes_an_upload() {
         vec![Fault::Header("Location", other.url("/v2/team/app/blobs/uploads/9")); 5],
     );
     // The other host takes the uploads, and says nothing more of it.
+    other.fail("PATCH ", vec![Fault::status(202); 5]);
     other.fail("PUT ", vec![Fault::status(201); 5]);
     // So the registry lacks them when the manifests come.
     let error = scene.push(&client, &[name(&registry)]).unwrap_err();
@@ -221,13 +222,60 @@ fn a_login_is_not_shown_to_another_host_that_takes_an_upload() {
         "{error}"
     );
     let seen = other.take();
-    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert_eq!(seen.len(), 10, "{seen:?}");
     for request in seen {
         assert!(
             !request.headers.contains_key("authorization"),
             "{request:?}"
         );
     }
+}
+
+#[test]
+fn an_upload_that_is_redirected_goes_to_the_other_host_without_the_login() {
+    for status in [301, 302, 307, 308] {
+        let (scene, registry, other) = (Scene::new(), Registry::start(), Registry::start());
+        registry.guard(Guard::Basic(BASIC.into()));
+        let location = vec![("Location", other.url("/v2/team/app/blobs/uploads/"))];
+        registry.fail(
+            "POST ",
+            vec![Fault::Answer(status, location, String::new()); 5],
+        );
+        let client = ada(registry.host(), "hunter2");
+        let error = scene.push(&client, &[name(&registry)]).unwrap_err();
+        // They are there and not here.
+        assert!(
+            error.to_string().contains("MANIFEST_BLOB_UNKNOWN"),
+            "{error}"
+        );
+        assert_eq!(other.blobs("team/app"), 5);
+        for request in other.take() {
+            let shown = request.headers.get("authorization");
+            assert_eq!(shown, None, "{request:?}");
+            let length = request.headers.get("content-length");
+            assert!(request.method != "POST" || length.is_some_and(|it| it == "0"));
+        }
+    }
+}
+
+#[test]
+fn a_redirect_within_the_registry_keeps_the_login_and_one_without_end_is_an_error() {
+    let (scene, registry) = (Scene::new(), Registry::start());
+    registry.guard(Guard::Basic(BASIC.into()));
+    let moved = |to: &str| Fault::Answer(307, vec![("Location", to.into())], String::new());
+    registry.fail("GET /v2/", [moved("./")]);
+    registry.fail("HEAD /v2/team/app/manifests/v1", [moved("v1")]);
+    registry.fail("POST ", [moved("/v2/team/app/blobs/uploads/"), moved("")]);
+    registry.fail("PUT /v2/team/app/manifests/v1", [moved("v1?x=1")]);
+    let client = ada(registry.host(), "hunter2");
+    let error = scene.push(&client, &[name(&registry)]).unwrap_err();
+    assert!(error.to_string().contains("no address"), "{error}");
+    scene.push(&client, &[name(&registry)]).unwrap();
+    assert!(registry.has_tag("team/app", "v1"));
+
+    registry.fail("HEAD ", vec![moved("v1"); 9]);
+    let error = scene.push(&client, &[name(&registry)]).unwrap_err();
+    assert!(error.to_string().contains("more than 5 times"), "{error}");
 }
 
 #[test]

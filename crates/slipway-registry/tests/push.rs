@@ -13,7 +13,7 @@ mod scene;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use registry::{Fault, Registry};
+use registry::{Fault, Habit, Registry};
 use scene::{LARGE, Scene, client, options};
 use slipway_registry::{Client, Error, Options, Outcome, Patience};
 
@@ -46,8 +46,8 @@ fn children_go_before_the_index_and_the_tag_comes_last() {
     assert_eq!(puts.len(), 3, "{requests:?}");
     assert_eq!(requests.last().unwrap(), TAG);
     assert!(puts[..2].iter().all(|it| it.contains("sha256:")));
-    // HEAD, POST and PUT for each blob, and nothing else.
-    assert_eq!(requests.len(), 2 + 3 * 5 + 3, "{requests:?}");
+    // HEAD, POST, PATCH and PUT for each blob, and nothing else.
+    assert_eq!(requests.len(), 2 + 4 * 5 + 3, "{requests:?}");
     assert_eq!(registry.open_uploads(), 0);
 }
 
@@ -225,17 +225,40 @@ fn patience_ends_and_the_error_says_what_was_answered() {
     assert!(error.contains("asks to wait 7200 s"), "{error}");
 }
 
+/// One blob at a time, the largest first.
+fn one_by_one() -> Client {
+    Client::new(Options {
+        jobs: 1,
+        ..options()
+    })
+}
+
+#[test]
+fn a_blob_is_streamed_whole_in_one_request_without_a_range() {
+    let (scene, registry) = (Scene::new(), Registry::start());
+    scene.push(&one_by_one(), &app(&registry)).unwrap();
+    assert_pushed(&registry, &scene);
+    let requests = registry.take();
+    let patches: Vec<_> = requests.iter().filter(|it| it.method == "PATCH").collect();
+    assert_eq!(patches.len(), 5);
+    assert_eq!(patches[0].headers["content-length"], LARGE.to_string());
+    for patch in patches {
+        assert!(!patch.headers.contains_key("content-range"), "{patch:?}");
+    }
+}
+
 #[test]
 fn an_upload_that_is_cut_goes_on_from_where_it_was() {
     let (scene, registry) = (Scene::new(), Registry::start());
-    let one = Options {
-        jobs: 1,
-        ..options()
-    };
-    // The largest is the first.
-    registry.fail("PUT /v2/app/blobs/uploads/", [Fault::CutRequest(100_000)]);
-    registry.fail("PATCH ", [Fault::CutRequest(50_000), Fault::CutRequest(0)]);
-    scene.push(&Client::new(one), &app(&registry)).unwrap();
+    registry.fail(
+        "PATCH ",
+        [
+            Fault::CutRequest(100_000),
+            Fault::CutRequest(50_000),
+            Fault::NoAnswer,
+        ],
+    );
+    scene.push(&one_by_one(), &app(&registry)).unwrap();
     assert_pushed(&registry, &scene);
     let requests = registry.take();
     let ranges: Vec<&String> = requests
@@ -243,53 +266,166 @@ fn an_upload_that_is_cut_goes_on_from_where_it_was() {
         .filter_map(|it| it.headers.get("content-range"))
         .collect();
     let end = LARGE - 1;
-    assert_eq!(
-        ranges,
-        [
-            &format!("100000-{end}"),
-            &format!("150000-{end}"),
-            &format!("150000-{end}")
-        ]
-    );
+    assert_eq!(ranges, [&format!("100000-{end}"), &format!("150000-{end}")]);
 }
 
 #[test]
-fn a_large_blob_goes_in_pieces() {
+fn an_upload_begins_anew_where_the_registry_does_not_continue_it() {
+    for habit in [
+        Habit::LimitsChunks(1000),
+        Habit::KnowsNoChunks,
+        Habit::RepeatsRange("0-0"),
+        Habit::RepeatsRange("0--1"),
+        Habit::RepeatsRange("0-5"),
+        Habit::RepeatsRange("bytes=0-999"),
+        Habit::RepeatsRange("0-999999999"),
+        Habit::RepeatsRange("soon"),
+    ] {
+        let (scene, registry) = (Scene::new(), Registry::start());
+        registry.adopt(habit);
+        registry.fail("PATCH ", [Fault::CutRequest(100_000)]);
+        scene.push(&one_by_one(), &app(&registry)).unwrap();
+        assert_pushed(&registry, &scene);
+        assert_eq!(registry.open_uploads(), 0, "{habit:?}");
+    }
+}
+
+#[test]
+fn an_upload_that_was_resumed_at_the_wrong_place_begins_anew() {
     let (scene, registry) = (Scene::new(), Registry::start());
-    let pieces = Options {
-        chunk: 100_000,
-        jobs: 1,
-        ..options()
-    };
-    registry.fail(
-        "PATCH ",
-        [Fault::CutRequest(10), Fault::status(416), Fault::NoAnswer],
-    );
-    scene.push(&Client::new(pieces), &app(&registry)).unwrap();
+    registry.fail("PATCH ", [Fault::CutRequest(100_000), Fault::status(202)]);
+    scene.push(&one_by_one(), &app(&registry)).unwrap();
     assert_pushed(&registry, &scene);
 }
 
 #[test]
-fn a_registry_that_takes_no_pieces_gets_a_large_blob_whole() {
+fn an_upload_that_the_registry_loses_each_time_or_that_crawls_ends() {
     let (scene, registry) = (Scene::new(), Registry::start());
-    let pieces = Options {
-        chunk: 100_000,
-        jobs: 1,
-        ..options()
+    registry.adopt(Habit::LosesUploads);
+    let error = scene.push(&one_by_one(), &app(&registry)).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("404 (BLOB_UPLOAD_UNKNOWN"), "{error}");
+    let requests = registry.requests();
+    let patches = requests.iter().filter(|it| it.starts_with("PATCH "));
+    assert_eq!(patches.count(), 3, "{requests:?}");
+
+    let registry = Registry::start();
+    registry.fail("PATCH ", vec![Fault::CutRequest(2); 1000]);
+    let error = scene.push(&one_by_one(), &app(&registry)).unwrap_err();
+    assert!(matches!(error, Error::GaveUp { .. }), "{error}");
+    assert!(registry.requests().len() < 30);
+}
+
+#[test]
+fn a_limit_of_the_registry_is_explained() {
+    for (fault, said) in [
+        (Fault::status(413), "with status 413;"),
+        (
+            Fault::Answer(
+                416,
+                Vec::new(),
+                r#"{"errors":[{"code":"RANGE","message":"over 4 MiB"}]}"#.into(),
+            ),
+            "with status 416 (RANGE: over 4 MiB);",
+        ),
+    ] {
+        let (scene, registry) = (Scene::new(), Registry::start());
+        registry.fail("PATCH ", [fault]);
+        let error = scene.push(&one_by_one(), &app(&registry)).unwrap_err();
+        assert!(matches!(error, Error::OverLimit { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("300000 bytes"), "{error}");
+        assert!(error.contains(said), "{error}");
+        assert!(error.contains("make smaller layers"), "{error}");
+        assert!(!registry.has_tag("app", "v1"));
+    }
+    let (scene, registry) = (Scene::new(), Registry::start());
+    registry.adopt(Habit::LimitsBodies(100_000));
+    let error = scene.push(&client(), &app(&registry)).unwrap_err();
+    assert!(matches!(error, Error::OverLimit { .. }), "{error}");
+}
+
+#[test]
+fn answers_that_are_not_quite_those_of_the_specification_are_taken() {
+    let begun = "POST /v2/app/blobs/uploads/";
+    for (request, fault) in [
+        (begun, Fault::Status(200)),
+        (begun, Fault::Status(204)),
+        (
+            begun,
+            Fault::Header("OCI-Chunk-Min-Length", "83886080".into()),
+        ),
+        (begun, Fault::Header("Connection", "close".into())),
+        ("PATCH ", Fault::Status(200)),
+        ("PATCH ", Fault::Status(204)),
+        ("PATCH ", Fault::Without("Range")),
+        ("PATCH ", Fault::Without("Location")),
+        ("PATCH ", Fault::Header("Range", "0--1".into())),
+        ("PATCH ", Fault::Header("Range", "0-0".into())),
+        ("PATCH ", Fault::Header("Connection", "close".into())),
+        ("PUT ", Fault::Status(200)),
+        ("PUT ", Fault::Status(204)),
+        ("PUT ", Fault::Without("Docker-Content-Digest")),
+    ] {
+        let (scene, registry) = (Scene::new(), Registry::start());
+        registry.fail(request, vec![fault.clone(); 8]);
+        scene.push(&client(), &app(&registry)).unwrap();
+        assert_pushed(&registry, &scene);
+        let requests = registry.requests();
+        assert_eq!(requests.len(), 2 + 4 * 5 + 3, "{fault:?}: {requests:?}");
+    }
+}
+
+#[test]
+fn a_registry_that_checks_a_blob_for_long_is_waited_for() {
+    let (scene, registry) = (Scene::new(), Registry::start());
+    let slow = Fault::Late(Duration::from_millis(300));
+    registry.fail("PUT /v2/app/blobs/", [slow]);
+    let patience = Patience {
+        stall: Duration::from_millis(100),
+        tries: 1,
+        ..options().patience
     };
-    registry.fail("PATCH ", vec![Fault::status(405); 10]);
-    scene.push(&Client::new(pieces), &app(&registry)).unwrap();
+    let client = Client::new(Options {
+        patience,
+        ..options()
+    });
+    scene.push(&client, &app(&registry)).unwrap();
     assert_pushed(&registry, &scene);
-    assert_eq!(registry.open_uploads(), 0);
+}
+
+#[test]
+fn a_registry_that_takes_no_stream_gets_a_blob_with_the_put() {
+    for status in [400, 405, 411, 501] {
+        let (scene, registry) = (Scene::new(), Registry::start());
+        registry.fail("PATCH ", vec![Fault::status(status); 5]);
+        registry.fail("PUT /v2/app/blobs/", [Fault::status(500)]);
+        scene.push(&client(), &app(&registry)).unwrap();
+        assert_pushed(&registry, &scene);
+        assert_eq!(registry.open_uploads(), 0);
+    }
+}
+
+#[test]
+fn a_blob_that_cannot_be_mounted_is_sent() {
+    for status in [400, 404, 405, 422] {
+        let (scene, registry) = (Scene::new(), Registry::start());
+        let base = format!("{}/base", registry.host()).parse().unwrap();
+        registry.fail(
+            "POST /v2/app/blobs/uploads/?mount",
+            vec![Fault::status(status); 5],
+        );
+        let client = client().mounting(vec![base]);
+        scene.push(&client, &app(&registry)).unwrap();
+        assert_pushed(&registry, &scene);
+    }
 }
 
 #[test]
 fn an_upload_that_the_registry_has_forgotten_begins_anew() {
     let (scene, registry) = (Scene::new(), Registry::start());
-    registry.fail(
-        "PUT /v2/app/blobs/uploads/",
-        [Fault::status(404), Fault::CutRequest(9)],
-    );
+    registry.fail("PATCH ", [Fault::status(404), Fault::CutRequest(9)]);
+    registry.fail("PUT /v2/app/blobs/uploads/", [Fault::status(404)]);
     registry.fail("GET /v2/app/blobs/uploads/", [Fault::status(404)]);
     scene.push(&client(), &app(&registry)).unwrap();
     assert_pushed(&registry, &scene);

@@ -36,6 +36,27 @@ pub enum Fault {
     Endless,
     /// An answer with this body, under the headers of the right one.
     Body(Vec<u8>),
+    /// The right answer but for its status.
+    Status(u16),
+    /// The right answer without this header.
+    Without(&'static str),
+    /// The right answer, late.
+    Late(Duration),
+}
+
+/// A habit of a hosted registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// Refuses a body with a Content-Range that is larger than this, in bytes.
+    LimitsChunks(usize),
+    /// Refuses bodies that are larger than this, in bytes.
+    LimitsBodies(usize),
+    /// Takes nothing that continues an upload.
+    KnowsNoChunks,
+    /// Has forgotten an upload when it is to be ended.
+    LosesUploads,
+    /// Says the same Range of every upload.
+    RepeatsRange(&'static str),
 }
 
 impl Fault {
@@ -80,6 +101,7 @@ pub struct State {
     guard: Option<Guard>,
     /// Mounts are refused, as registries do that do not know them.
     no_mounts: bool,
+    habits: Vec<Habit>,
 }
 
 /// Runs until it is dropped.
@@ -138,6 +160,10 @@ impl Registry {
 
     pub fn guard(&self, guard: Guard) {
         self.state().guard = Some(guard);
+    }
+
+    pub fn adopt(&self, habit: Habit) {
+        self.state().habits.push(habit);
     }
 
     pub fn refuse_mounts(&self) {
@@ -208,10 +234,15 @@ impl Answer {
         }
     }
 
-    fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+    fn header(self, name: &str, value: impl Into<String>) -> Self {
+        let mut answer = self.without(name);
+        answer.headers.push((name.into(), value.into()));
+        answer
+    }
+
+    fn without(mut self, name: &str) -> Self {
         self.headers
             .retain(|(it, _)| !it.eq_ignore_ascii_case(name));
-        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -276,6 +307,12 @@ fn serve(stream: TcpStream, host: &str, state: &Mutex<State>, stop: &AtomicBool)
                 .body(body),
             Some(Fault::NoAnswer) => return Ok(()),
             Some(Fault::Header(name, value)) => right.header(name, value),
+            Some(Fault::Status(status)) => Answer { status, ..right },
+            Some(Fault::Without(name)) => right.without(name),
+            Some(Fault::Late(time)) => {
+                thread::sleep(time);
+                right
+            }
             Some(Fault::Body(body)) => {
                 let length = body.len().to_string();
                 right.header("Content-Length", length).body(body)
@@ -487,7 +524,27 @@ fn uploads(
     let Some(bytes) = state.uploads.get_mut(path) else {
         return Answer::error(404, "BLOB_UPLOAD_UNKNOWN");
     };
-    let range = |bytes: &[u8]| format!("0-{}", bytes.len().saturating_sub(1));
+    let range = |bytes: &[u8]| {
+        let habit = state.habits.iter().find_map(|habit| match habit {
+            Habit::RepeatsRange(range) => Some((*range).to_owned()),
+            _ => None,
+        });
+        habit.unwrap_or(format!("0-{}", bytes.len().saturating_sub(1)))
+    };
+    let part = request.headers.get("content-range");
+    for habit in &state.habits {
+        match habit {
+            Habit::LimitsChunks(limit) if part.is_some() && body.len() > *limit => {
+                return Answer::error(416, "REQUESTED_RANGE_NOT_SATISFIABLE");
+            }
+            Habit::LimitsBodies(limit) if body.len() > *limit => return Answer::new(413),
+            Habit::LosesUploads if request.method == "PUT" => {
+                return Answer::error(404, "BLOB_UPLOAD_UNKNOWN");
+            }
+            Habit::KnowsNoChunks if part.is_some() => return Answer::error(404, "UNSUPPORTED"),
+            _ => {}
+        }
+    }
     match request.method.as_str() {
         "GET" => Answer::new(204).header("Range", range(bytes)),
         "DELETE" => {
@@ -495,8 +552,8 @@ fn uploads(
             Answer::new(204)
         }
         "PATCH" => {
-            let start = request.headers["content-range"].split('-').next();
-            if start.and_then(|it| it.parse().ok()) != Some(bytes.len()) {
+            let start = part.map_or("0", |part| part.split('-').next().unwrap_or_default());
+            if start.parse() != Ok(bytes.len()) {
                 return Answer::new(416);
             }
             bytes.extend(body);
