@@ -271,6 +271,7 @@ fn an_upload_that_is_cut_goes_on_from_where_it_was() {
 
 #[test]
 fn an_upload_begins_anew_where_the_registry_does_not_continue_it() {
+    let scene = Scene::new();
     for habit in [
         Habit::LimitsChunks(1000),
         Habit::KnowsNoChunks,
@@ -281,7 +282,7 @@ fn an_upload_begins_anew_where_the_registry_does_not_continue_it() {
         Habit::RepeatsRange("0-999999999"),
         Habit::RepeatsRange("soon"),
     ] {
-        let (scene, registry) = (Scene::new(), Registry::start());
+        let registry = Registry::start();
         registry.adopt(habit);
         registry.fail("PATCH ", [Fault::CutRequest(100_000)]);
         scene.push(&one_by_one(), &app(&registry)).unwrap();
@@ -318,6 +319,7 @@ fn an_upload_that_the_registry_loses_each_time_or_that_crawls_ends() {
 
 #[test]
 fn a_limit_of_the_registry_is_explained() {
+    let scene = Scene::new();
     for (fault, said) in [
         (Fault::status(413), "with status 413;"),
         (
@@ -329,7 +331,7 @@ fn a_limit_of_the_registry_is_explained() {
             "with status 416 (RANGE: over 4 MiB);",
         ),
     ] {
-        let (scene, registry) = (Scene::new(), Registry::start());
+        let registry = Registry::start();
         registry.fail("PATCH ", [fault]);
         let error = scene.push(&one_by_one(), &app(&registry)).unwrap_err();
         assert!(matches!(error, Error::OverLimit { .. }), "{error}");
@@ -339,7 +341,7 @@ fn a_limit_of_the_registry_is_explained() {
         assert!(error.contains("make smaller layers"), "{error}");
         assert!(!registry.has_tag("app", "v1"));
     }
-    let (scene, registry) = (Scene::new(), Registry::start());
+    let registry = Registry::start();
     registry.adopt(Habit::LimitsBodies(100_000));
     let error = scene.push(&client(), &app(&registry)).unwrap_err();
     assert!(matches!(error, Error::OverLimit { .. }), "{error}");
@@ -347,32 +349,40 @@ fn a_limit_of_the_registry_is_explained() {
 
 #[test]
 fn answers_that_are_not_quite_those_of_the_specification_are_taken() {
-    let begun = "POST /v2/app/blobs/uploads/";
-    for (request, fault) in [
-        (begun, Fault::Status(200)),
-        (begun, Fault::Status(204)),
+    let scene = Scene::new();
+    let header = |name, value: &str| Fault::Header(name, value.to_owned());
+    for (post, patch, put) in [
+        (Fault::Status(200), Fault::Status(200), Fault::Status(200)),
+        (Fault::Status(204), Fault::Status(204), Fault::Status(204)),
         (
-            begun,
-            Fault::Header("OCI-Chunk-Min-Length", "83886080".into()),
+            header("OCI-Chunk-Min-Length", "83886080"),
+            Fault::Without("Range"),
+            Fault::Without("Docker-Content-Digest"),
         ),
-        (begun, Fault::Header("Connection", "close".into())),
-        ("PATCH ", Fault::Status(200)),
-        ("PATCH ", Fault::Status(204)),
-        ("PATCH ", Fault::Without("Range")),
-        ("PATCH ", Fault::Without("Location")),
-        ("PATCH ", Fault::Header("Range", "0--1".into())),
-        ("PATCH ", Fault::Header("Range", "0-0".into())),
-        ("PATCH ", Fault::Header("Connection", "close".into())),
-        ("PUT ", Fault::Status(200)),
-        ("PUT ", Fault::Status(204)),
-        ("PUT ", Fault::Without("Docker-Content-Digest")),
+        (
+            header("Range", "0--1"),
+            header("Range", "0--1"),
+            Fault::Without("Location"),
+        ),
+        (
+            header("Connection", "close"),
+            header("Connection", "close"),
+            header("Connection", "close"),
+        ),
+        (
+            Fault::Without("Range"),
+            Fault::Without("Location"),
+            header("Range", "0-0"),
+        ),
     ] {
-        let (scene, registry) = (Scene::new(), Registry::start());
-        registry.fail(request, vec![fault.clone(); 8]);
+        let registry = Registry::start();
+        for (request, fault) in [("POST ", &post), ("PATCH ", &patch), ("PUT ", &put)] {
+            registry.fail(request, vec![fault.clone(); 8]);
+        }
         scene.push(&client(), &app(&registry)).unwrap();
         assert_pushed(&registry, &scene);
         let requests = registry.requests();
-        assert_eq!(requests.len(), 2 + 4 * 5 + 3, "{fault:?}: {requests:?}");
+        assert_eq!(requests.len(), 2 + 4 * 5 + 3, "{patch:?}: {requests:?}");
     }
 }
 
@@ -396,8 +406,9 @@ fn a_registry_that_checks_a_blob_for_long_is_waited_for() {
 
 #[test]
 fn a_registry_that_takes_no_stream_gets_a_blob_with_the_put() {
+    let scene = Scene::new();
     for status in [400, 405, 411, 501] {
-        let (scene, registry) = (Scene::new(), Registry::start());
+        let registry = Registry::start();
         registry.fail("PATCH ", vec![Fault::status(status); 5]);
         registry.fail("PUT /v2/app/blobs/", [Fault::status(500)]);
         scene.push(&client(), &app(&registry)).unwrap();
@@ -408,8 +419,9 @@ fn a_registry_that_takes_no_stream_gets_a_blob_with_the_put() {
 
 #[test]
 fn a_blob_that_cannot_be_mounted_is_sent() {
+    let scene = Scene::new();
     for status in [400, 404, 405, 422] {
-        let (scene, registry) = (Scene::new(), Registry::start());
+        let registry = Registry::start();
         let base = format!("{}/base", registry.host()).parse().unwrap();
         registry.fail(
             "POST /v2/app/blobs/uploads/?mount",
