@@ -21,6 +21,7 @@ mod reference;
 mod secret;
 mod session;
 mod tls;
+mod token;
 mod upload;
 
 pub use client::{Client, Options};

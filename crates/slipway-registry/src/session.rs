@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde::Deserialize;
 use slipway_http::{authority, is_same_origin};
 use ureq::Body;
 use ureq::http::Response;
@@ -17,15 +16,11 @@ use crate::client::{Client, Registry, Request, Sending, challenge, lock, retriab
 use crate::error::quote;
 use crate::patience::{Failure, Tries, Work};
 use crate::secret::{Login, Secret, basic};
+use crate::token::Grant;
 use crate::{Error, Repository, Result};
 
 /// What a token endpoint may answer at most, in bytes.
 const TOKEN_LIMIT: u64 = 1 << 20;
-
-/// How long a token is good for when nothing is said, and how long before its end it is not used
-/// any more: distribution's token authentication specification.
-const TOKEN_LIFE: u64 = 60;
-const TOKEN_MARGIN: u64 = 10;
 
 /// What is to be done in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +60,6 @@ pub(crate) struct Session<'a> {
 struct Token {
     value: Secret,
     good_until: Instant,
-}
-
-/// Source: distribution's token authentication specification, "Token Response Fields".
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -274,7 +261,7 @@ impl<'a> Session<'a> {
 
         let response = retriable(authority(realm), response)?;
         let status = response.status().as_u16();
-        if status != 200 {
+        if !response.status().is_success() {
             let said = Answer::read(response).said;
             let host = host.clone();
             return Err(Failure::Final(match (status, login) {
@@ -290,18 +277,10 @@ impl<'a> Session<'a> {
             let host = authority(realm).to_owned();
             return Err(Failure::Passing(Error::GaveUp { host, reason }, None));
         }
-        let answer: TokenAnswer = serde_json::from_slice(&bytes)
-            .map_err(|_| wrong("it answers with something else than a token".into()))?;
-        let value = answer.token.or(answer.access_token).unwrap_or_default();
-        // It becomes a header.
-        if value.is_empty() || !value.bytes().all(|c| c.is_ascii_graphic()) {
-            return Err(wrong("it answers with no token".into()).into());
-        }
-        let life = answer.expires_in.unwrap_or(TOKEN_LIFE).clamp(1, 86_400);
-        let life = life.saturating_sub(TOKEN_MARGIN).max(life / 2);
+        let grant = Grant::parse(&bytes).ok_or_else(|| wrong("it answers with no token".into()))?;
         Ok(Token {
-            value: Secret::new(value),
-            good_until: Instant::now() + Duration::from_secs(life),
+            value: grant.token,
+            good_until: Instant::now() + grant.life,
         })
     }
 

@@ -76,6 +76,26 @@ fn a_token_is_fetched_once_with_the_password_and_used_for_all() {
 }
 
 #[test]
+fn a_token_with_odd_fields_is_fetched_once_and_used() {
+    let scene = Scene::new();
+    for answer in [
+        r#"{"token":"","access_token":"t0k3n","expires_in":-1}"#,
+        r#"{"token":"t0k3n","expires_in":"300","issued_at":null}"#,
+        r#"{"token":"t0k3n","expires_in":0.5e9,"more":{}}"#,
+    ] {
+        let (registry, tokens) = (Registry::start(), Registry::start());
+        registry.guard(Guard::Token {
+            token: "t0k3n".into(),
+            realm: tokens.url("/token"),
+        });
+        tokens.page("/token", answer);
+        let client = ada(registry.host(), "hunter2");
+        scene.push(&client, &[name(&registry)]).unwrap();
+        assert_eq!(tokens.requests(), ["GET /token"], "{answer}");
+    }
+}
+
+#[test]
 fn a_mount_asks_for_the_right_to_pull_from_the_other_repository() {
     let (scene, registry, tokens) = (Scene::new(), Registry::start(), Registry::start());
     let guard = Guard::Token {
