@@ -7,8 +7,10 @@
 //! [OCI distribution-spec]: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
 
 mod answer;
+mod auth_file;
 mod challenge;
 mod client;
+mod credential_helper;
 pub mod credentials;
 mod documents;
 mod error;

@@ -6,6 +6,9 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// The username that stands for an identity token in the place of the password.
+pub(crate) const TOKEN_USER: &str = "<token>";
+
 /// A password or a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

@@ -13,6 +13,7 @@ use ureq::http::Response;
 use crate::answer::Answer;
 use crate::challenge::Challenge;
 use crate::client::{Client, Registry, Request, Sending, challenge, lock, retriable};
+use crate::credentials::Found;
 use crate::error::quote;
 use crate::patience::{Failure, Tries, Work};
 use crate::secret::{Login, Secret, basic};
@@ -52,7 +53,7 @@ pub(crate) struct Session<'a> {
     pub repository: Repository,
     pub work: &'a Work<'a>,
     action: Action,
-    login: OnceLock<Option<Login>>,
+    found: OnceLock<Found>,
     /// By scopes.
     tokens: Mutex<HashMap<Vec<String>, Token>>,
 }
@@ -75,7 +76,7 @@ impl<'a> Session<'a> {
             repository: repository.clone(),
             work,
             action,
-            login: OnceLock::new(),
+            found: OnceLock::new(),
             tokens: Mutex::default(),
         })
     }
@@ -144,8 +145,11 @@ impl<'a> Session<'a> {
             match response.status().as_u16() {
                 401 if own && !refused => {
                     refused = true;
-                    let Some(asked) = challenge(&response) else {
-                        return Ok(response);
+                    let asked = match challenge(&response) {
+                        Some(asked) => asked,
+                        // It does not say what it wants, so it is the oldest way.
+                        None if header(&response, "www-authenticate").is_none() => Challenge::Basic,
+                        None => return Ok(response),
                     };
                     lock(&self.tokens).remove(&scopes);
                     if let Challenge::Bearer {
@@ -179,13 +183,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn login(&self) -> Result<Option<&Login>> {
-        if self.login.get().is_none() {
-            let found = self.client.options.credentials.find(&self.repository)?;
-            // Another thread that was first found the same.
-            let _ = self.login.set(found);
+    fn login(&self) -> Option<&Login> {
+        let find = || self.client.options.credentials.find(&self.repository);
+        self.found.get_or_init(find).login.as_ref()
+    }
+
+    /// What a registry said of someone without a login, and which logins could not be read.
+    fn said_to_nobody(&self, mut said: String) -> String {
+        let problems = self.found.get().map(|it| &it.problems[..]);
+        for problem in problems.unwrap_or_default() {
+            said += &format!("; {problem}");
         }
-        Ok(self.login.get().and_then(Option::as_ref))
+        said
     }
 
     /// The value of the header, if the registry wants one and there is one.
@@ -194,7 +203,7 @@ impl<'a> Session<'a> {
         let Some(challenge) = challenge else {
             return Ok(None);
         };
-        match (challenge, self.login()?) {
+        match (challenge, self.login()) {
             (_, Some(Login::Bearer(token))) => Ok(Some(bearer(token))),
             (Challenge::Basic, Some(Login::Password { username, password })) => {
                 Ok(Some(basic(username, password)))
@@ -266,7 +275,10 @@ impl<'a> Session<'a> {
             let host = host.clone();
             return Err(Failure::Final(match (status, login) {
                 (401 | 403, Some(_)) => Error::BadLogin { host, said },
-                (401 | 403, None) => Error::NoLogin { host, said },
+                (401 | 403, None) => Error::NoLogin {
+                    host,
+                    said: self.said_to_nobody(said),
+                },
                 _ => wrong(format!("it answers {status}{said}")),
             }));
         }
@@ -292,13 +304,16 @@ impl<'a> Session<'a> {
     /// The same for an answer that was read.
     pub fn refused(&self, what: &str, answer: Answer) -> Error {
         let host = self.registry.host.clone();
-        let said = answer.said;
+        let has_login = self.login().is_some();
+        let said = match (answer.status, has_login) {
+            (401 | 403, false) => self.said_to_nobody(answer.said),
+            _ => answer.said,
+        };
         let denied = |said| Error::Denied {
             action: self.action.verb(),
             repository: self.repository.to_string(),
             said,
         };
-        let has_login = self.login.get().is_some_and(Option::is_some);
         let is_bearer = matches!(
             *lock(&self.registry.challenge),
             Some(Challenge::Bearer { .. })

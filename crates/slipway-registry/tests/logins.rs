@@ -16,6 +16,7 @@ use std::path::Path;
 
 use registry::{Fault, Guard, Registry};
 use scene::{Scene, options};
+use slipway_registry::credentials::Found;
 use slipway_registry::{
     Client, Contents, Credentials, Error, Login, Options, Reference, Repository, Secret, pull,
 };
@@ -355,7 +356,7 @@ fn a_realm_that_is_no_address_of_a_web_server_is_refused() {
 }
 
 /// What is found for a repository in a file with this content.
-fn found(content: &str, repository: &str) -> Result<Option<Login>, Error> {
+fn found(content: &str, repository: &str) -> Found {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("auth.json");
     fs::write(&file, content).unwrap();
@@ -379,7 +380,7 @@ fn the_login_of_the_nearest_namespace_wins() {
         "h.example/team/app": {"auth": "Yzoz"},
         "h.example": {"auth": "YToxOng="}
     }}"#;
-    let of = |repository| found(file, repository).unwrap();
+    let of = |repository| found(file, repository).login;
     assert_eq!(of("h.example/team/app"), password("c", "3"));
     assert_eq!(of("h.example/team/other"), password("b", "2"));
     assert_eq!(of("h.example/teams"), password("a", "1:x"));
@@ -394,7 +395,7 @@ fn dockers_old_ways_of_writing_a_host_are_understood() {
         "i.example/v1/": {"identitytoken": "t"},
         "j.example": {}
     }}"#;
-    let of = |repository| found(file, repository).unwrap();
+    let of = |repository| found(file, repository).login;
     assert_eq!(of("debian"), password("a", "1"));
     assert_eq!(of("h.example/app"), password("b", "2"));
     assert_eq!(of("i.example/app"), Some(Login::Identity(Secret::new("t"))));
@@ -402,20 +403,65 @@ fn dockers_old_ways_of_writing_a_host_are_understood() {
 }
 
 #[test]
-fn a_broken_file_of_logins_is_named_without_what_is_in_it() {
+fn a_broken_login_is_passed_over_and_named_without_what_is_in_it() {
     for content in [
         r#"{"auths": {"h.example": {"auth": "hunter2"}}}"#,
         r#"{"auths": {"h.example": {"auth": "aHVudGVyMg=="}}}"#,
         r#"{"auths": {"h.example": "hunter2"}}"#,
         r#"{"auths": hunter2"#,
     ] {
-        let error = found(content, "h.example/app").unwrap_err().to_string();
-        assert!(error.contains("auth.json"), "{error}");
+        let found = found(content, "h.example/app");
+        assert_eq!(found.login, None);
+        let problems = format!("{} {:?}", found.problems[0], found.problems);
+        assert!(problems.contains("auth.json"), "{problems}");
         assert!(
-            !error.contains("hunter2") && !error.contains("aHVu"),
-            "{error}"
+            !problems.contains("hunter2") && !problems.contains("aHVu"),
+            "{problems}"
         );
     }
+    let content = r#"{"auths": {"a.example": 7, "h.example": null, "https://h.example": {"auth": "?"},
+        "h.example/v1/": {"auth": "YTox"}}}"#;
+    let found = found(content, "h.example/app");
+    assert_eq!(found.login, password("a", "1"));
+}
+
+#[test]
+fn a_login_that_could_not_be_read_is_named_where_it_is_missed() {
+    let (scene, registry) = (Scene::new(), Registry::start());
+    let directory = tempfile::tempdir().unwrap();
+    let [broken, good] = ["broken.json", "good.json"].map(|it| directory.path().join(it));
+    fs::write(&broken, "{").unwrap();
+    let client = Client::new(Options {
+        credentials: Credentials::in_files(vec![broken, good.clone()]),
+        ..options()
+    });
+    // Without need it is no matter.
+    scene.push(&client, &[name(&registry)]).unwrap();
+
+    registry.guard(Guard::Basic(BASIC.into()));
+    let error = scene.push(&client, &[format!("{}/two", registry.host())]);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("broken.json: line 1 is not JSON"), "{error}");
+    assert!(error.contains("podman login"), "{error}");
+
+    let auths = format!(
+        r#"{{"auths": {{"http://{}/v2/": {{"auth": "YWRhOmh1bnRlcjI"}}}}}}"#,
+        registry.host()
+    );
+    fs::write(&good, auths).unwrap();
+    scene
+        .push(&client, &[format!("{}/three", registry.host())])
+        .unwrap();
+}
+
+#[test]
+fn a_registry_that_does_not_say_what_it_wants_gets_the_password() {
+    let (scene, registry) = (Scene::new(), Registry::start());
+    registry.guard(Guard::Silent(BASIC.into()));
+    let client = ada(registry.host(), "hunter2");
+    scene.push(&client, &[name(&registry)]).unwrap();
+    let error = scene.push(&ada(registry.host(), "x"), &[name(&registry)]);
+    assert!(matches!(error.unwrap_err(), Error::BadLogin { .. }));
 }
 
 #[test]
@@ -445,27 +491,35 @@ esac
 
     let store = r#"{"credsStore": "slipway-test", "auths": {"z.example": {"auth": "YTox"}}}"#;
     let of = |repository| found(store, repository);
-    assert_eq!(of("h.example/app").unwrap(), password("ada", "hunter2"));
-    assert_eq!(
-        of("debian").unwrap(),
-        Some(Login::Identity(Secret::new("t")))
-    );
-    assert_eq!(of("z.example/app").unwrap(), password("a", "1"));
-    assert_eq!(of("y.example/app").unwrap(), None);
-    let error = of("locked.example/app").unwrap_err().to_string();
-    assert!(error.contains("the keyring is locked"), "{error}");
-    let error = of("broken.example/app").unwrap_err().to_string();
-    assert!(!error.contains("hunter2"), "{error}");
+    assert_eq!(of("h.example/app").login, password("ada", "hunter2"));
+    assert_eq!(of("debian").login, Some(Login::Identity(Secret::new("t"))));
+    assert_eq!(of("z.example/app").login, password("a", "1"));
+    let nothing = of("y.example/app");
+    assert!(nothing.login.is_none() && nothing.problems.is_empty());
+    let problem = |found: Found| found.problems[0].to_string();
+    let locked = problem(of("locked.example/app"));
+    assert!(locked.contains("the keyring is locked"), "{locked}");
+    let broken = problem(of("broken.example/app"));
+    assert!(!broken.contains("hunter2"), "{broken}");
 
-    let one = r#"{"credHelpers": {"h.example": "slipway-test", "x.example": "no-such", "y.example": "../x"}}"#;
+    let one = r#"{
+        "credHelpers": {"h.example": "slipway-test", "x.example": "no-such", "y.example": "../x", "z.example": ""},
+        "auths": {"x.example": {"auth": "YTox"}, "z.example": {"auth": "YTox"}}
+    }"#;
     assert_eq!(
-        found(one, "h.example/app").unwrap(),
+        found(one, "h.example/app").login,
         password("ada", "hunter2")
     );
-    let error = found(one, "x.example/app").unwrap_err().to_string();
+    // The next place has it.
+    let missing = found(one, "x.example/app");
+    assert_eq!(missing.login, password("a", "1"));
+    let missing = problem(missing);
     assert!(
-        error.contains("docker-credential-no-such") && error.contains("install it"),
-        "{error}"
+        missing.contains("docker-credential-no-such") && missing.contains("install it"),
+        "{missing}"
     );
-    assert!(found(one, "y.example/app").is_err());
+    assert_eq!(found(one, "y.example/app").problems.len(), 1);
+    let empty = found(one, "z.example/app");
+    assert_eq!(empty.login, password("a", "1"));
+    assert!(empty.problems.is_empty());
 }

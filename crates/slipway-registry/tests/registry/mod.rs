@@ -71,6 +71,8 @@ pub enum Guard {
     Nobody,
     /// The value of `Authorization` that is right.
     Basic(String),
+    /// The same, without a word of what is wanted.
+    Silent(String),
     /// The token that is right, and where it is given.
     Token {
         token: String,
@@ -419,13 +421,18 @@ fn answer(request: &Request, body: Vec<u8>, host: &str, state: &mut State) -> An
         None => (None, String::new()),
         Some(Guard::Nobody) => (Some("nobody".to_owned()), "Basic realm=\"all\"".to_owned()),
         Some(Guard::Basic(value)) => (Some(value.clone()), "Basic realm=\"all\"".to_owned()),
+        Some(Guard::Silent(value)) => (Some(value.clone()), String::new()),
         Some(Guard::Token { token, realm }) => (
             Some(format!("Bearer {token}")),
             format!("Bearer realm=\"{realm}\",service=\"tests\""),
         ),
     };
     if right.is_some() && authorization != right.as_ref() {
-        return Answer::error(401, "UNAUTHORIZED").header("WWW-Authenticate", challenge);
+        let answer = Answer::error(401, "UNAUTHORIZED");
+        return match challenge.is_empty() {
+            true => answer,
+            false => answer.header("WWW-Authenticate", challenge),
+        };
     }
     let rest = &path["/v2/".len()..];
     if rest.is_empty() {

@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use slipway_registry::credentials;
 
-use super::{Finding, directory_in, plain, version};
+use super::{Finding, plain, version};
 use crate::platforms::Table;
 
 /// `root` is where the machine's files are; `table` is the project's.
@@ -18,7 +19,7 @@ pub fn findings(root: &Path, table: Option<&Table>) -> Vec<Finding> {
     for (platform, emulator) in foreign {
         findings.push(emulation(root, &platform, &emulator));
     }
-    findings.push(registries(&credential_files()));
+    findings.push(registries(&credentials::files()));
     findings
 }
 
@@ -92,24 +93,6 @@ fn emulation(root: &Path, platform: &str, emulator: &str) -> Finding {
             format!("{emulator} lacks the flag F, so containers don't find it; {install}"),
         ),
     }
-}
-
-/// Where tools for registries keep credentials (containers-auth.json(5); Docker's CLI
-/// reference, "Configuration files").
-fn credential_files() -> Vec<PathBuf> {
-    let home = directory_in("HOME");
-    let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
-    let config = directory_in("XDG_CONFIG_HOME").or_else(|| below_home(".config"));
-    let docker = directory_in("DOCKER_CONFIG").or_else(|| below_home(".docker"));
-    [
-        directory_in("REGISTRY_AUTH_FILE"),
-        directory_in("XDG_RUNTIME_DIR").map(|path| path.join("containers/auth.json")),
-        config.map(|path| path.join("containers/auth.json")),
-        docker.map(|path| path.join("config.json")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// For which registries there are credentials. What these are is never read.
