@@ -44,8 +44,8 @@ const NAMES: [(MediaType, &str); 6] = [
 ];
 
 /// Docker's own names of the same formats, which differ in names only. Source: distribution project,
-/// "Image Manifest Version 2, Schema 2", "Media Types".
-const DOCKER_NAMES: [(MediaType, &str); 5] = [
+/// "Image Manifest Version 2, Schema 2", "Media Types"; the one for zstd is containerd's.
+const DOCKER_NAMES: [(MediaType, &str); 6] = [
     (
         MediaType::Index,
         "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -66,6 +66,10 @@ const DOCKER_NAMES: [(MediaType, &str); 5] = [
         MediaType::LayerGzip,
         "application/vnd.docker.image.rootfs.diff.tar.gzip",
     ),
+    (
+        MediaType::LayerZstd,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd",
+    ),
 ];
 
 impl MediaType {
@@ -79,6 +83,15 @@ impl MediaType {
             .into_iter()
             .find(|(_, docker)| docker == name)
             .map_or_else(|| self.clone(), |(kind, _)| kind)
+    }
+
+    /// The same in Docker's own words, if Docker has such a thing.
+    pub fn docker(&self) -> Option<MediaType> {
+        let kind = self.meaning();
+        DOCKER_NAMES
+            .into_iter()
+            .find(|(known, _)| *known == kind)
+            .map(|(_, name)| MediaType::Other(name.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -126,9 +139,12 @@ mod tests {
         for (kind, name) in DOCKER_NAMES {
             let docker = MediaType::from(name.to_owned());
             assert_eq!(docker.meaning(), kind);
+            assert_eq!(kind.docker(), Some(docker.clone()));
+            assert_eq!(docker.docker(), Some(docker.clone()));
             assert_eq!(docker.as_str(), name);
         }
         let other = "application/vnd.example".to_owned();
+        assert_eq!(MediaType::from(other.clone()).docker(), None);
         assert_eq!(String::from(MediaType::from(other.clone())), other);
     }
 }

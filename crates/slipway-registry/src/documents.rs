@@ -14,7 +14,7 @@ pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manife
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// A manifest or an index.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub descriptor: Descriptor,
     pub bytes: Vec<u8>,
@@ -114,6 +114,11 @@ impl Tree {
             }
         }
         Ok(tree)
+    }
+
+    /// What the rest is there for; none in an empty tree.
+    pub fn top(&self) -> Option<&Node> {
+        self.nodes.last()
     }
 
     fn visit(

@@ -102,6 +102,31 @@ pub enum Error {
         said: String,
     },
 
+    /// A manifest was refused in a way that suggests that its media type is the reason.
+    #[error(
+        "{host} refused {what} with status {status}{said}; perhaps it does not take OCI images"
+    )]
+    FormatRefused {
+        host: String,
+        what: String,
+        status: u16,
+        said: String,
+    },
+
+    #[error("{what} has no form in Docker's formats: {reason}")]
+    NoDockerForm { what: String, reason: String },
+
+    #[error(
+        "{reference} pins {pinned}, but {host} takes Docker's formats only, in which the image is {found}; push it \
+         under a tag"
+    )]
+    PinnedFormat {
+        reference: Box<Reference>,
+        host: String,
+        pinned: Digest,
+        found: Digest,
+    },
+
     #[error("{what}: {reason}")]
     Protocol { what: String, reason: String },
 

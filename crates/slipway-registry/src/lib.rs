@@ -12,6 +12,7 @@ mod challenge;
 mod client;
 mod credential_helper;
 pub mod credentials;
+mod docker;
 mod documents;
 mod error;
 mod manifests;

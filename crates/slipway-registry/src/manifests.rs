@@ -7,6 +7,7 @@ use slipway_oci::{Descriptor, Digest, MediaType};
 use ureq::Body;
 use ureq::http::Response;
 
+use crate::answer::Answer;
 use crate::client::Request;
 use crate::documents::{DOCKER_LIST, DOCKER_MANIFEST, Node};
 use crate::error::quote;
@@ -157,7 +158,17 @@ pub(crate) fn put(session: &Session, identifier: &str, node: &Node) -> Result<()
     })?;
     let what = name(session, identifier);
     if !response.status().is_success() {
-        return Err(session.refusal(&what, response));
+        let answer = Answer::read(response);
+        let is_oci = !matches!(node.descriptor.media_type, MediaType::Other(_));
+        return Err(match is_oci && refuses_format(&answer) {
+            true => Error::FormatRefused {
+                host: session.registry.host.clone(),
+                what,
+                status: answer.status,
+                said: answer.said,
+            },
+            false => session.refused(&what, answer),
+        });
     }
     let expected = node.descriptor.digest;
     match header(&response, "docker-content-digest") {
@@ -169,6 +180,17 @@ pub(crate) fn put(session: &Session, identifier: &str, node: &Node) -> Result<()
             })
         }
         _ => Ok(()),
+    }
+}
+
+/// Registries from before OCI have no common way to say that they do not know a media type.
+fn refuses_format(answer: &Answer) -> bool {
+    match answer.status {
+        406 | 415 => true,
+        400 | 404 | 405 | 422 => {
+            matches!(answer.code.as_str(), "MANIFEST_INVALID" | "UNSUPPORTED")
+        }
+        _ => false,
     }
 }
 

@@ -9,6 +9,7 @@ use std::thread;
 use slipway_oci::{Descriptor, Digest, Layout};
 
 use crate::client::{Client, lock};
+use crate::docker::{self, Translation};
 use crate::documents::Tree;
 use crate::manifests::{digest_of, put};
 use crate::patience::Work;
@@ -23,6 +24,8 @@ pub struct Pushed {
     pub reference: Reference,
     pub digest: Digest,
     pub outcome: Outcome,
+    /// The image in Docker's formats, if the registry takes no OCI image. The digest is of this then.
+    pub translated: Option<Descriptor>,
 }
 
 /// What it took.
@@ -41,7 +44,8 @@ pub enum Outcome {
 /// A reference without a tag is put under its digest alone; one with a digest must have that of
 /// `top`. What a registry has is not sent again: blobs of the repositories pushed to before, and
 /// of [`Client::mounting`], are mounted where these are on the same registry. Tags are put when everything
-/// is in all repositories.
+/// is in all repositories. A registry that takes no OCI images gets the same configs and layers in
+/// Docker's formats.
 ///
 /// A reference that stands for `top` already takes one request, beyond those that find out how the
 /// registry wants to be asked.
@@ -62,15 +66,18 @@ pub fn push(
     for target in &mut targets {
         target.look(top)?;
     }
-    let pushed = send(layout, top, &targets, &client.mount_from, &work);
+    let pushed = send(layout, top, &mut targets, &client.mount_from, &work);
     progress.end();
     pushed?;
     let pushed = |target: &Target| {
+        let translated = target.translated.as_ref().and_then(Tree::top);
+        let translated = translated.map(|node| node.descriptor.clone());
         let outcome = target.outcomes.clone();
-        outcome.into_iter().map(|(reference, outcome)| Pushed {
+        outcome.into_iter().map(move |(reference, outcome)| Pushed {
             reference,
-            digest: top.digest,
+            digest: translated.as_ref().unwrap_or(top).digest,
             outcome,
+            translated: translated.clone(),
         })
     };
     let pushed: Vec<Pushed> = targets.iter().flat_map(pushed).collect();
@@ -84,6 +91,8 @@ struct Target<'a> {
     session: Session<'a>,
     references: Vec<Reference>,
     outcomes: Vec<(Reference, Outcome)>,
+    /// What is put in place of the image.
+    translated: Option<Tree>,
 }
 
 fn targets<'a>(
@@ -104,6 +113,7 @@ fn targets<'a>(
                 session: Session::open(client, repository, Action::Push, work)?,
                 references: vec![reference.clone()],
                 outcomes: Vec::new(),
+                translated: None,
             }),
         }
     }
@@ -135,6 +145,91 @@ impl Target<'_> {
     fn lacks_content(&self) -> bool {
         self.outcomes.iter().any(|(_, it)| *it == Outcome::Sent)
     }
+
+    fn is_unchanged(&self) -> bool {
+        let mut outcomes = self.outcomes.iter();
+        outcomes.all(|(_, it)| *it == Outcome::Unchanged)
+    }
+
+    /// Puts all that the image consists of, but for itself, which its names are for.
+    fn put_children(&mut self, tree: &Tree) -> Result<()> {
+        let putting = self.translated.as_ref().unwrap_or(tree);
+        let Some((_, children)) = putting.nodes.split_last() else {
+            return Ok(());
+        };
+        for child in children {
+            let name = child.descriptor.digest.to_string();
+            match put(&self.session, &name, child) {
+                Err(refused @ Error::FormatRefused { .. }) if self.translated.is_none() => {
+                    return self.translate(tree, refused);
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn put_names(&mut self, tree: &Tree) -> Result<()> {
+        for (reference, outcome) in self.outcomes.clone() {
+            if outcome == Outcome::Unchanged {
+                continue;
+            }
+            match self.put_name(&reference, tree) {
+                Err(refused @ Error::FormatRefused { .. }) if self.translated.is_none() => {
+                    self.translate(tree, refused)?;
+                    self.put_name(&reference, tree)?;
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn put_name(&self, reference: &Reference, tree: &Tree) -> Result<()> {
+        match self.translated.as_ref().unwrap_or(tree).top() {
+            Some(top) => put(&self.session, &name_of(reference, &top.descriptor), top),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes over to Docker's formats, and puts everything in these but for the image itself.
+    fn translate(&mut self, tree: &Tree, refused: Error) -> Result<()> {
+        let Translation {
+            tree: translated,
+            left_out,
+        } = docker::translate(tree)?;
+        let (Some(old), Some(new)) = (tree.top(), translated.top()) else {
+            return Err(refused);
+        };
+        let (old, new) = (old.descriptor.digest, new.descriptor.digest);
+        // It may not be for the format.
+        if old == new {
+            return Err(refused);
+        }
+        let host = self.session.repository.host();
+        for reference in &self.references {
+            if let Some(pinned) = reference.digest() {
+                return Err(Error::PinnedFormat {
+                    reference: Box::new(reference.clone()),
+                    host: host.to_owned(),
+                    pinned,
+                    found: new,
+                });
+            }
+        }
+        let progress = self.session.work.progress;
+        progress.note(&format!(
+            "warning: {refused}; pushing the same config and layers in Docker's formats, as {new}"
+        ));
+        for manifest in left_out {
+            progress.note(&format!(
+                "warning: {host} does not get manifest {manifest}, which is no image: Docker's formats have no \
+                 form for it"
+            ));
+        }
+        self.translated = Some(translated);
+        self.put_children(tree)
+    }
 }
 
 /// What a manifest is put under: the tag, or else its digest.
@@ -148,16 +243,11 @@ fn name_of(reference: &Reference, top: &Descriptor) -> String {
 fn send(
     layout: &Layout,
     top: &Descriptor,
-    targets: &[Target],
+    targets: &mut [Target],
     mount_from: &[Repository],
     work: &Work,
 ) -> Result<()> {
-    let changes = |target: &&Target| {
-        let mut outcomes = target.outcomes.iter();
-        outcomes.any(|(_, outcome)| *outcome != Outcome::Unchanged)
-    };
-    let targets: Vec<&Target> = targets.iter().filter(changes).collect();
-    if targets.is_empty() {
+    if targets.iter().all(Target::is_unchanged) {
         return Ok(());
     }
     let tree = Tree::walk(top, |descriptor| {
@@ -165,37 +255,27 @@ fn send(
         layout.copy_blob(descriptor, &mut bytes)?;
         Ok(bytes)
     })?;
-    let Some((last, children)) = tree.nodes.split_last() else {
-        return Ok(());
-    };
 
-    let mut have: Vec<&Repository> = mount_from.iter().collect();
-    let lacking: Vec<_> = targets.iter().filter(|it| it.lacks_content()).collect();
+    let mut have: Vec<Repository> = mount_from.to_vec();
     let bytes: u64 = tree.blobs.iter().map(|blob| blob.size).sum();
-    let times = lacking.len();
+    let times = targets.iter().filter(|it| it.lacks_content()).count();
     if times > 0 {
         work.progress
             .start(tree.blobs.len() * times, bytes * times as u64);
     }
-    for target in lacking {
-        let repository = &target.session.repository;
+    for target in targets.iter_mut().filter(|it| it.lacks_content()) {
+        let repository = target.session.repository.clone();
         let from: Vec<String> = have
             .iter()
             .filter(|it| it.host() == repository.host() && it.path() != repository.path())
             .map(|it| it.path().to_owned())
             .collect();
         send_blobs(&target.session, layout, &tree.blobs, &from)?;
-        for child in children {
-            put(&target.session, &child.descriptor.digest.to_string(), child)?;
-        }
+        target.put_children(&tree)?;
         have.push(repository);
     }
-    for target in &targets {
-        for (reference, outcome) in &target.outcomes {
-            if *outcome != Outcome::Unchanged {
-                put(&target.session, &name_of(reference, top), last)?;
-            }
-        }
+    for target in targets {
+        target.put_names(&tree)?;
     }
     Ok(())
 }

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use registry::{Fault, Habit, Registry};
 use scene::{LARGE, Scene, client, options};
-use slipway_registry::{Client, Error, Options, Outcome, Patience};
+use slipway_oci::{Digest, Image, Layout};
+use slipway_registry::{Client, Contents, Error, Options, Outcome, Patience, pull};
 
 const TAG: &str = "PUT /v2/app/manifests/v1";
 
@@ -552,6 +553,66 @@ fn a_document_that_was_altered_on_disk_is_found_before_a_blob_is_sent() {
         .to_string();
     assert!(error.contains("was altered"), "{error}");
     assert_eq!(registry.requests().len(), 2);
+}
+
+#[test]
+fn a_registry_that_predates_oci_gets_dockers_formats_and_the_tag_last() {
+    let scene = Scene::new();
+    for (status, code) in [
+        (415, "MANIFEST_INVALID"),
+        (400, "MANIFEST_INVALID"),
+        (405, "UNSUPPORTED"),
+        (406, ""),
+    ] {
+        let registry = Registry::start();
+        registry.adopt(Habit::PredatesOci(status, code));
+        let [one] = app(&registry);
+        let two = format!("{}/app:v2", registry.host());
+        let pushed = scene.push(&client(), &[one.clone(), two]).unwrap();
+        let translated = pushed[0].translated.clone().unwrap();
+        assert_eq!(pushed[0].digest, translated.digest);
+        assert_eq!(pushed[1].translated, pushed[0].translated);
+        assert_ne!(pushed[0].digest, scene.top().digest);
+        assert_eq!(registry.blobs("app"), 5);
+        let requests = registry.requests();
+        let tail = &requests[requests.len() - 2..];
+        assert_eq!(tail, [TAG, "PUT /v2/app/manifests/v2"]);
+
+        // What is there is the same image.
+        let to = tempfile::tempdir().unwrap();
+        let to = to.path().join("pulled");
+        let reference = one.parse().unwrap();
+        let pulled = pull(&client(), &reference, Contents::Everything, &to).unwrap();
+        assert_eq!(pulled.top().unwrap().media_type, translated.media_type);
+        let blobs = |layout: &Layout| {
+            let images = layout.images().unwrap();
+            let image = |image: &Image| {
+                let layers: Vec<Digest> = image.layers().map(|(it, _)| it.digest).collect();
+                (image.config().descriptor().digest, layers)
+            };
+            images.iter().map(image).collect::<Vec<_>>()
+        };
+        assert_eq!(blobs(&pulled), blobs(&scene.layout));
+    }
+}
+
+#[test]
+fn an_image_that_no_format_makes_acceptable_is_refused_with_the_reason() {
+    let (scene, registry) = (Scene::new(), Registry::start());
+    let said = r#"{"errors":[{"code":"MANIFEST_INVALID","message":"no foreign images"}]}"#;
+    registry.fail(
+        "PUT /v2/app/manifests/",
+        vec![Fault::Answer(400, Vec::new(), said.into()); 9],
+    );
+    let error = scene.push(&client(), &app(&registry)).unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("no foreign images"), "{error}");
+
+    let registry = Registry::start();
+    registry.adopt(Habit::PredatesOci(415, ""));
+    let pinned = format!("{}/app:v1@{}", registry.host(), scene.top().digest);
+    let error = scene.push(&client(), &[pinned]).unwrap_err();
+    assert!(matches!(error, Error::PinnedFormat { .. }), "{error}");
 }
 
 #[test]

@@ -90,12 +90,18 @@ impl Delivery {
         if self.load {
             lines.extend(load::load(layout, &self.tags, None, None)?);
         }
+        let mut top = layout.top()?.clone();
         if push {
             let client = self.registry.client(&self.tags)?;
-            lines.extend(push::lines(&push::push(&client, layout, &self.tags)?));
+            let pushed = push::push(&client, layout, &self.tags)?;
+            lines.extend(push::lines(&pushed));
+            // What others find there.
+            if let Some(translated) = pushed.into_iter().find_map(|it| it.translated) {
+                top = translated;
+            }
         }
         if let Some(file) = &self.metadata_file {
-            write_metadata(file, layout.top()?, &self.tags)
+            write_metadata(file, &top, &self.tags)
                 .with_context(|| format!("writing {}", file.display()))?;
         }
         Ok(lines)

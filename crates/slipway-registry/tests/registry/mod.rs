@@ -55,6 +55,8 @@ pub enum Habit {
     KnowsNoChunks,
     /// Has forgotten an upload when it is to be ended.
     LosesUploads,
+    /// Refuses OCI's manifests with this status and code.
+    PredatesOci(u16, &'static str),
     /// Says the same Range of every upload.
     RepeatsRange(&'static str),
 }
@@ -461,6 +463,13 @@ fn answer(request: &Request, body: Vec<u8>, host: &str, state: &mut State) -> An
     let key = (repository.to_owned(), name.to_owned());
     if request.method == "PUT" {
         let digest = Digest::of(&body).to_string();
+        for habit in &state.habits {
+            if let Habit::PredatesOci(status, code) = habit {
+                if request.headers["content-type"].contains(".oci.") {
+                    return Answer::error(*status, code);
+                }
+            }
+        }
         if let Some(missing) = missing(repository, &body, state) {
             return Answer::error(400, &format!("MANIFEST_BLOB_UNKNOWN {missing}"));
         }
