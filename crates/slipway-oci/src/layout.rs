@@ -6,6 +6,7 @@
 
 pub mod archive;
 mod merge;
+mod recompress;
 mod write;
 
 use std::collections::BTreeSet;

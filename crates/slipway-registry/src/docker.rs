@@ -1,5 +1,6 @@
 //! Registries from before OCI take images in Docker's formats only. These have the same config and
-//! the same layers, so only the manifests are written anew, with other digests.
+//! the same layers, so only the manifests are written anew, with other digests. Layers are gzip there:
+//! containerd has a media type for zstd too, but Podman and skopeo refuse it.
 //!
 //! Source: distribution project, "Image Manifest Version 2, Schema 2".
 
@@ -36,8 +37,18 @@ struct List<'a> {
     manifests: &'a [Descriptor],
 }
 
-/// Annotations are lost, since Docker's formats have none.
-pub(crate) fn translate(tree: &Tree) -> Result<Translation> {
+/// Layers that Docker's formats have no compression for.
+pub(crate) fn layers_to_recompress(tree: &Tree) -> impl Iterator<Item = &Descriptor> {
+    let layers = tree.blobs.iter();
+    layers.filter(|it| it.media_type.meaning() == MediaType::LayerZstd)
+}
+
+/// `recompressed` has what takes the place of such layers, by their digest. Annotations are lost,
+/// since Docker's formats have none.
+pub(crate) fn translate(
+    tree: &Tree,
+    recompressed: &BTreeMap<Digest, Descriptor>,
+) -> Result<Translation> {
     let mut nodes: Vec<Node> = Vec::new();
     let mut left_out = Vec::new();
     // By the digest of what it is made of.
@@ -45,7 +56,7 @@ pub(crate) fn translate(tree: &Tree) -> Result<Translation> {
     for node in &tree.nodes {
         let made = match node.blobs.is_empty() {
             true => list(node, &translated)?,
-            false => manifest(node)?,
+            false => manifest(node, recompressed)?,
         };
         match made {
             Some(made) => {
@@ -72,11 +83,13 @@ pub(crate) fn translate(tree: &Tree) -> Result<Translation> {
 }
 
 /// None if it is no image.
-fn manifest(node: &Node) -> Result<Option<Node>> {
+fn manifest(node: &Node, recompressed: &BTreeMap<Digest, Descriptor>) -> Result<Option<Node>> {
     if is_docker(&node.descriptor) {
         return Ok(Some(node.clone()));
     }
-    let blobs: Option<Vec<Descriptor>> = node.blobs.iter().map(plain).collect();
+    let blobs = node.blobs.iter();
+    let blobs = blobs.map(|blob| plain(recompressed.get(&blob.digest).unwrap_or(blob)));
+    let blobs: Option<Vec<Descriptor>> = blobs.collect();
     let (Some(blobs), Some(media_type)) = (blobs, node.descriptor.media_type.docker()) else {
         return Ok(None);
     };
@@ -156,8 +169,14 @@ mod tests {
         fn translate(&self, top: &Value) -> Result<Translation> {
             let top = serde_json::from_value(top.clone()).unwrap();
             let tree = Tree::walk(&top, |it| Ok(self.0[&it.digest].clone()))?;
-            translate(&tree)
+            let recompressed = layers_to_recompress(&tree).map(|it| (it.digest, gzip()));
+            translate(&tree, &recompressed.collect())
         }
+    }
+
+    /// What takes the place of a zstd layer.
+    fn gzip() -> Descriptor {
+        Descriptor::new(MediaType::LayerGzip, Digest::of(b"gzip"), 4)
     }
 
     fn blob(media_type: &str, content: &str) -> Value {
@@ -168,7 +187,7 @@ mod tests {
     fn image(layer: &str) -> Value {
         json!({
             "config": blob(MediaType::Config.as_str(), "config"),
-            "layers": [blob(layer, "layer")],
+            "layers": [blob(layer, layer)],
             "annotations": {"a": "b"},
         })
     }
@@ -191,15 +210,14 @@ mod tests {
         assert_eq!(left_out, [attestation["digest"].clone()]);
         let nodes = translation.tree.nodes;
         let json = |node: &Node| serde_json::from_slice::<Value>(&node.bytes).unwrap();
-        for (node, layer) in nodes.iter().zip(["gzip", "zstd"]) {
-            let layer = format!("application/vnd.docker.image.rootfs.diff.tar.{layer}");
+        for (node, layer) in nodes.iter().zip([MediaType::LayerGzip.as_str(), "gzip"]) {
             assert_eq!(
                 json(node),
                 json!({
                     "schemaVersion": 2,
                     "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
                     "config": blob("application/vnd.docker.container.image.v1+json", "config"),
-                    "layers": [blob(&layer, "layer")],
+                    "layers": [blob("application/vnd.docker.image.rootfs.diff.tar.gzip", layer)],
                 })
             );
         }

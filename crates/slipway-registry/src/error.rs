@@ -117,14 +117,12 @@ pub enum Error {
     NoDockerForm { what: String, reason: String },
 
     #[error(
-        "{reference} pins {pinned}, but {host} takes Docker's formats only, in which the image is {found}; push it \
+        "{host} takes Docker's formats only, in which the image has another digest than {reference} pins; push it \
          under a tag"
     )]
     PinnedFormat {
         reference: Box<Reference>,
         host: String,
-        pinned: Digest,
-        found: Digest,
     },
 
     #[error("{what}: {reason}")]

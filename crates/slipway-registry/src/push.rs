@@ -1,12 +1,15 @@
 //! Registries show a tag as soon as it is put, to everyone. So a tag comes last, when all that it
 //! leads to is there, and whoever pulls meets the old image or the new one, never a part of one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::env;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use slipway_oci::{Descriptor, Digest, Layout};
+use slipway_oci::compression::Method;
+use slipway_oci::layout::LayoutWriter;
+use slipway_oci::{Compression, Descriptor, Digest, Layout};
 
 use crate::client::{Client, lock};
 use crate::docker::{self, Translation};
@@ -17,6 +20,9 @@ use crate::progress::Progress;
 use crate::session::{Action, Session};
 use crate::upload::{Arrival, ensure_blob};
 use crate::{Error, Reference, Repository, Result};
+
+/// Of layers that are compressed on the way, when someone waits.
+const GZIP_LEVEL: i32 = 6;
 
 /// A reference that now stands for the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,8 +158,8 @@ impl Target<'_> {
     }
 
     /// Puts all that the image consists of, but for itself, which its names are for.
-    fn put_children(&mut self, tree: &Tree) -> Result<()> {
-        let putting = self.translated.as_ref().unwrap_or(tree);
+    fn put_children(&mut self, image: &Image) -> Result<()> {
+        let putting = self.translated.as_ref().unwrap_or(&image.tree);
         let Some((_, children)) = putting.nodes.split_last() else {
             return Ok(());
         };
@@ -161,7 +167,7 @@ impl Target<'_> {
             let name = child.descriptor.digest.to_string();
             match put(&self.session, &name, child) {
                 Err(refused @ Error::FormatRefused { .. }) if self.translated.is_none() => {
-                    return self.translate(tree, refused);
+                    return self.translate(image, refused);
                 }
                 other => other?,
             }
@@ -169,15 +175,15 @@ impl Target<'_> {
         Ok(())
     }
 
-    fn put_names(&mut self, tree: &Tree) -> Result<()> {
+    fn put_names(&mut self, image: &Image) -> Result<()> {
         for (reference, outcome) in self.outcomes.clone() {
             if outcome == Outcome::Unchanged {
                 continue;
             }
-            match self.put_name(&reference, tree) {
+            match self.put_name(&reference, image) {
                 Err(refused @ Error::FormatRefused { .. }) if self.translated.is_none() => {
-                    self.translate(tree, refused)?;
-                    self.put_name(&reference, tree)?;
+                    self.translate(image, refused)?;
+                    self.put_name(&reference, image)?;
                 }
                 other => other?,
             }
@@ -185,51 +191,73 @@ impl Target<'_> {
         Ok(())
     }
 
-    fn put_name(&self, reference: &Reference, tree: &Tree) -> Result<()> {
-        match self.translated.as_ref().unwrap_or(tree).top() {
+    fn put_name(&self, reference: &Reference, image: &Image) -> Result<()> {
+        match self.translated.as_ref().unwrap_or(&image.tree).top() {
             Some(top) => put(&self.session, &name_of(reference, &top.descriptor), top),
             None => Ok(()),
         }
     }
 
     /// Goes over to Docker's formats, and puts everything in these but for the image itself.
-    fn translate(&mut self, tree: &Tree, refused: Error) -> Result<()> {
-        let Translation {
-            tree: translated,
-            left_out,
-        } = docker::translate(tree)?;
-        let (Some(old), Some(new)) = (tree.top(), translated.top()) else {
-            return Err(refused);
-        };
-        let (old, new) = (old.descriptor.digest, new.descriptor.digest);
-        // It may not be for the format.
-        if old == new {
-            return Err(refused);
-        }
+    fn translate(&mut self, image: &Image, refused: Error) -> Result<()> {
         let host = self.session.repository.host();
-        for reference in &self.references {
-            if let Some(pinned) = reference.digest() {
-                return Err(Error::PinnedFormat {
-                    reference: Box::new(reference.clone()),
-                    host: host.to_owned(),
-                    pinned,
-                    found: new,
-                });
-            }
+        if let Some(pinned) = self.references.iter().find(|it| it.digest().is_some()) {
+            return Err(Error::PinnedFormat {
+                reference: Box::new(pinned.clone()),
+                host: host.to_owned(),
+            });
         }
         let progress = self.session.work.progress;
         progress.note(&format!(
-            "warning: {refused}; pushing the same config and layers in Docker's formats, as {new}"
+            "warning: {refused}; pushing the same config and layers in Docker's formats"
         ));
+        let recompressed = self.recompress(image)?;
+        let Translation { tree, left_out } = docker::translate(&image.tree, &recompressed)?;
         for manifest in left_out {
             progress.note(&format!(
                 "warning: {host} does not get manifest {manifest}, which is no image: Docker's formats have no \
                  form for it"
             ));
         }
-        self.translated = Some(translated);
-        self.put_children(tree)
+        if let Some(top) = tree.top() {
+            let digest = top.descriptor.digest;
+            progress.note(&format!("warning: the image has the digest {digest} there"));
+        }
+        self.translated = Some(tree);
+        self.put_children(image)
     }
+
+    /// Sends layers in the compression that Docker's formats have, and gives what takes the place of
+    /// which.
+    fn recompress(&self, image: &Image) -> Result<BTreeMap<Digest, Descriptor>> {
+        let layers: Vec<&Descriptor> = docker::layers_to_recompress(&image.tree).collect();
+        if layers.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let progress = self.session.work.progress;
+        progress.note(
+            "warning: zstd layers are compressed with gzip, as Docker's formats have no zstd",
+        );
+        let directory = tempfile::tempdir().map_err(Error::io("write", &env::temp_dir()))?;
+        let compression = Compression::new(Method::Gzip, Some(GZIP_LEVEL))?;
+        let mut writer = LayoutWriter::create(&directory.path().join("layers"))?;
+        let recompress = |layer: &&Descriptor| {
+            let made = writer.add_recompressed(image.layout, layer, compression)?;
+            Ok((layer.digest, made))
+        };
+        let recompressed: BTreeMap<_, _> = layers.iter().map(recompress).collect::<Result<_>>()?;
+        let layout = writer.finish_named(Vec::new())?;
+        let blobs: Vec<Descriptor> = recompressed.values().cloned().collect();
+        progress.start(blobs.len(), blobs.iter().map(|it| it.size).sum());
+        send_blobs(&self.session, &layout, &blobs, &[])?;
+        Ok(recompressed)
+    }
+}
+
+/// What is pushed.
+struct Image<'a> {
+    layout: &'a Layout,
+    tree: Tree,
 }
 
 /// What a manifest is put under: the tag, or else its digest.
@@ -255,6 +283,8 @@ fn send(
         layout.copy_blob(descriptor, &mut bytes)?;
         Ok(bytes)
     })?;
+    let image = Image { layout, tree };
+    let tree = &image.tree;
 
     let mut have: Vec<Repository> = mount_from.to_vec();
     let bytes: u64 = tree.blobs.iter().map(|blob| blob.size).sum();
@@ -271,11 +301,11 @@ fn send(
             .map(|it| it.path().to_owned())
             .collect();
         send_blobs(&target.session, layout, &tree.blobs, &from)?;
-        target.put_children(&tree)?;
+        target.put_children(&image)?;
         have.push(repository);
     }
     for target in targets {
-        target.put_names(&tree)?;
+        target.put_names(&image)?;
     }
     Ok(())
 }

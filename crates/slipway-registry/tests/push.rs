@@ -15,8 +15,11 @@ use std::time::{Duration, Instant};
 
 use registry::{Fault, Habit, Registry};
 use scene::{LARGE, Scene, client, options};
-use slipway_oci::{Digest, Image, Layout};
-use slipway_registry::{Client, Contents, Error, Options, Outcome, Patience, pull};
+use slipway_oci::compression::Method;
+use slipway_oci::layout::LayoutWriter;
+use slipway_oci::{Compression, Digest, Image, LayerSource, Layout, MediaType, Timestamp};
+use slipway_registry::progress::Silent;
+use slipway_registry::{Client, Contents, Error, Options, Outcome, Patience, Reference, pull};
 
 const TAG: &str = "PUT /v2/app/manifests/v1";
 
@@ -594,6 +597,39 @@ fn a_registry_that_predates_oci_gets_dockers_formats_and_the_tag_last() {
         };
         assert_eq!(blobs(&pulled), blobs(&scene.layout));
     }
+}
+
+#[test]
+fn zstd_layers_become_gzip_in_dockers_formats() {
+    let (directory, registry) = (tempfile::tempdir().unwrap(), Registry::start());
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("file"), "content").unwrap();
+    let mut writer = LayoutWriter::create(&directory.path().join("layout")).unwrap();
+    let zstd = Compression::new(Method::Zstd, Some(1)).unwrap();
+    let layers = writer.pack(vec![LayerSource::Root(root)], zstd).unwrap();
+    let image = Image::new(
+        "linux/amd64".parse().unwrap(),
+        Default::default(),
+        Timestamp::default(),
+        [].into(),
+        &layers,
+    );
+    let top = writer.add_image(&image.unwrap()).unwrap();
+    let layout = writer.finish(top.clone()).unwrap();
+
+    registry.adopt(Habit::PredatesOci(415, ""));
+    let [name] = app(&registry);
+    let reference: Reference = name.parse().unwrap();
+    let references = [reference.clone()];
+    slipway_registry::push(&client(), &layout, &top, &references, &Silent).unwrap();
+    let to = directory.path().join("pulled");
+    let pulled = pull(&client(), &reference, Contents::Everything, &to).unwrap();
+    pulled.verify().unwrap();
+    let image = pulled.images().unwrap().remove(0);
+    let (layer, diff_id) = image.layers().next().unwrap();
+    assert_eq!(layer.media_type.meaning(), MediaType::LayerGzip);
+    assert_eq!(diff_id, layers[0].diff_id);
 }
 
 #[test]

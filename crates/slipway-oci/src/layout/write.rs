@@ -19,8 +19,8 @@ use crate::{
 pub struct LayoutWriter {
     staging: Staging,
     directory: PathBuf,
-    blobs: PathBuf,
-    present: BTreeSet<Digest>,
+    pub(super) blobs: PathBuf,
+    pub(super) present: BTreeSet<Digest>,
 }
 
 impl LayoutWriter {
@@ -131,7 +131,7 @@ impl LayoutWriter {
         })
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }
 }
