@@ -74,6 +74,7 @@ impl Scene {
     fn at_home<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         for name in [
             "REGISTRY_AUTH_FILE",
+            "DOCKER_AUTH_CONFIG",
             "DOCKER_CONFIG",
             "XDG_CONFIG_HOME",
             "XDG_RUNTIME_DIR",

@@ -259,13 +259,12 @@ impl<'a> Session<'a> {
         } else {
             query.extend(scopes.iter().map(|scope| ("scope", scope.clone())));
             let separator = if realm.contains('?') { '&' } else { '?' };
-            let request = Request::new("GET", format!("{realm}{separator}{}", encode(&query)));
-            let header = match login {
+            let address = format!("{realm}{separator}{}", encode(&query));
+            let password = match login {
                 Some(Login::Password { username, password }) => Some(basic(username, password)),
                 _ => None,
             };
-            let header = header.as_ref().map(Secret::reveal);
-            response = self.client.transmit(request, header)?;
+            response = self.get_token(address, realm, password.as_ref())?;
         }
 
         let response = retriable(authority(realm), response)?;
@@ -294,6 +293,25 @@ impl<'a> Session<'a> {
             value: grant.token,
             good_until: Instant::now() + grant.life,
         })
+    }
+
+    /// Asks for a token, also where a redirect leads; the password is for the realm's host alone.
+    fn get_token(
+        &self,
+        mut url: String,
+        realm: &str,
+        password: Option<&Secret>,
+    ) -> std::result::Result<Response<Body>, Failure> {
+        let mut redirects = 0;
+        loop {
+            let shown = password.filter(|_| is_same_origin(&url, realm));
+            let request = Request::new("GET", url.clone());
+            let response = self.client.transmit(request, shown.map(Secret::reveal))?;
+            if !response.status().is_redirection() {
+                return Ok(response);
+            }
+            url = self.client.redirect(&url, &response, &mut redirects)?;
+        }
     }
 
     /// The error for an answer that is no success. `what` is what was asked for.

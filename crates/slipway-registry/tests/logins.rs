@@ -97,6 +97,29 @@ fn a_token_with_odd_fields_is_fetched_once_and_used() {
 }
 
 #[test]
+fn a_token_endpoint_that_moved_is_followed_and_only_its_own_host_gets_the_password() {
+    let (scene, registry) = (Scene::new(), Registry::start());
+    let (tokens, other) = (Registry::start(), Registry::start());
+    registry.guard(Guard::Token {
+        token: "t0k3n".into(),
+        realm: tokens.url("/token"),
+    });
+    let moved = |to: String| Fault::Answer(307, vec![("Location", to)], String::new());
+    tokens.fail("GET /token", [moved("/new".into())]);
+    tokens.fail("GET /new", [moved(other.url("/token"))]);
+    other.page("/token", r#"{"token":"t0k3n"}"#);
+    scene
+        .push(&ada(registry.host(), "hunter2"), &[name(&registry)])
+        .unwrap();
+    for request in tokens.take() {
+        assert_eq!(request.headers["authorization"], BASIC, "{request:?}");
+    }
+    let asked = other.take();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(!asked[0].headers.contains_key("authorization"), "{asked:?}");
+}
+
+#[test]
 fn a_mount_asks_for_the_right_to_pull_from_the_other_repository() {
     let (scene, registry, tokens) = (Scene::new(), Registry::start(), Registry::start());
     let guard = Guard::Token {
