@@ -104,9 +104,16 @@ impl Found {
                 return;
             }
         };
+        // Under another name it would fail again.
+        let mut broken = Vec::new();
         for source in file.sources(repository) {
             let login = match source {
-                Source::Helper(helper, name) => ask(helper, repository.host(), name),
+                Source::Helper(helper, _) if broken.contains(&helper) => continue,
+                Source::Helper(helper, name) => {
+                    let login = ask(helper, repository.host(), name);
+                    broken.extend(login.is_err().then_some(helper));
+                    login
+                }
                 Source::Entry(key, entry) => auth_file::login(entry)
                     .map_err(|reason| wrong(format!("the login for {} {reason}", quote(key)))),
             };

@@ -542,6 +542,8 @@ esac
         "{missing}"
     );
     assert_eq!(found(one, "y.example/app").problems.len(), 1);
+    let twice = r#"{"credsStore": "no-such", "auths": {"https://h.example": {}}}"#;
+    assert_eq!(found(twice, "h.example/app").problems.len(), 1);
     let empty = found(one, "z.example/app");
     assert_eq!(empty.login, password("a", "1"));
     assert!(empty.problems.is_empty());
