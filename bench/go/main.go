@@ -1,6 +1,6 @@
 // Sends the time, the process id and the user id to the Kafka topic `info` every 5 seconds, through
-// confluent-kafka-go: what one would write in Go, to measure the reporter against. REPORT_INTERVAL
-// and REPORT_COUNT serve to put load on it; without them it reports without end.
+// confluent-kafka-go. It is a typical Go program, to compare the reporter with. REPORT_INTERVAL and
+// REPORT_COUNT set the load; without them it reports forever.
 package main
 
 import (
