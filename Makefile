@@ -1,4 +1,5 @@
-# `make` sets the machine up, builds the images and shows the reporter at work; `make test` proves all of it.
+# `make` sets the machine up, builds the images and shows the reporter at work; `make check` is for while you edit;
+# `make test` proves all of it.
 
 SLIPWAY := target/driver/slipway
 
@@ -14,7 +15,7 @@ export NIX_CONFIG
 # An error says where it arose in its own words.
 export RUST_LIB_BACKTRACE := 0
 
-.PHONY: all demo images test setup $(SLIPWAY)
+.PHONY: all check demo images test test-flaky setup $(SLIPWAY)
 
 all: demo
 
@@ -34,6 +35,11 @@ demo: images
 # Where setup/test-tools unpacks daemons.
 TOOLS := $(abspath target/test-tools)
 
+# How long the stages and the end-to-end tests took.
+STAGES := $(abspath target/stage-times)
+TIMES := $(abspath target/test-times)
+STAGE := setup/timed $(STAGES)
+
 # Nix's name of this machine.
 SYSTEM := $(shell uname -m)-linux
 
@@ -41,15 +47,40 @@ SYSTEM := $(shell uname -m)-linux
 attributes = $$(nix eval --raw .\#$(1).$(SYSTEM) --apply \
 	'output: toString (map (name: ".\#$(1).$(SYSTEM).$${name}") (builtins.attrNames output))')
 
+# Scripts that name their shell, and those of derivations.
+SCRIPTS := $$(git grep -lE '^\#!.*sh$$' -- .ci bench crates setup tests)
+BUILD_SCRIPTS := $$(git ls-files 'nix/*.sh')
+
+# Without debugging information tests are compiled sooner.
+check: export CARGO_PROFILE_DEV_DEBUG := 0
+check: images
+	setup/packages shellcheck shfmt
+	shfmt -d -i 2 -ci $(SCRIPTS) $(BUILD_SCRIPTS)
+	shellcheck --severity warning $(SCRIPTS)
+	shellcheck --severity warning --shell bash $(BUILD_SCRIPTS)
+	cargo fmt --all --check
+	cargo clippy --workspace --exclude reporter --all-targets --locked --quiet -- -D warnings
+	cargo test --workspace --exclude reporter --exclude end-to-end --locked --quiet
+	$(SLIPWAY) seed .\#formatter.$(SYSTEM)
+	nix fmt -- --check flake.nix nix examples
+
 test: demo
-	setup/test-tools
-	setup/kafka
-	setup/newest-nix
+	@rm -f $(STAGES) $(TIMES)
+	$(STAGE) 'set up the tests' sh -c 'setup/test-tools && setup/kafka && setup/newest-nix'
 	for manifest in examples/*/Cargo.toml; do \
 		cargo fetch --locked --quiet --manifest-path "$$manifest" || exit; \
 	done
-	$(SLIPWAY) seed $(call attributes,checks) $(call attributes,devShells) .#slipway .#kubectl .#formatter.$(SYSTEM)
-	nix flake check --print-build-logs
-	cargo test --locked -p slipway -p slipway-debian -p slipway-nix -p slipway-registry -- --include-ignored
+	$(STAGE) 'fetch seeds' \
+		$(SLIPWAY) seed $(call attributes,checks) $(call attributes,devShells) .#slipway .#kubectl .#formatter.$(SYSTEM)
+	$(STAGE) 'nix flake check' nix flake check --print-build-logs --keep-going
+	$(STAGE) 'tests of the command line' \
+		cargo test --locked -p slipway -p slipway-debian -p slipway-nix -p slipway-registry -- --include-ignored
 	PATH="$(TOOLS)/usr/bin:$(TOOLS)/usr/sbin:$$PATH" SLIPWAY=$(abspath $(SLIPWAY)) \
-		cargo test --locked -p end-to-end -- --test-threads 1 --nocapture
+		$(STAGE) 'end-to-end tests' tests/end-to-end $(TIMES)
+	@echo 'the stages:' && cat $(STAGES)
+	@echo 'the twenty slowest of the end-to-end tests:' && sort -rn $(TIMES) | head -n 20
+
+# Looks for tests that fail under load; takes about an hour.
+test-flaky: setup $(SLIPWAY)
+	$(SLIPWAY) seed .#devShells.$(SYSTEM).default
+	nix develop -c tests/flaky

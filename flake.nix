@@ -1,9 +1,6 @@
 {
   description = "Multi-architecture OCI images of Rust programs with C libraries, from Debian's packages";
 
-  # Nothing is fetched here, so no name need be looked up: `nix develop` starts at once, offline too.
-  nixConfig.flake-registry = ./nix/registry.json;
-
   outputs = {self}: let
     slipways = import ./nix/systems.nix {root = ./.;};
     eachSystem = f: builtins.mapAttrs (_: f) slipways;
@@ -23,7 +20,16 @@
         root = ./.;
       });
     devShells = eachSystem (slipway: import ./nix/shells.nix {inherit slipway;});
+    apps = eachSystem (slipway: {
+      default = {
+        type = "app";
+        program = "${self.packages.${slipway.system}.slipway}/bin/slipway";
+      };
+    });
     formatter = eachSystem (slipway: slipway.formatter);
+    overlays.default = final: prev: {
+      inherit (self.packages.${prev.stdenv.hostPlatform.system}) slipway;
+    };
     packages = eachSystem (slipway:
       import ./nix/packages.nix {
         inherit slipway;

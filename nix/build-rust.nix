@@ -1,31 +1,45 @@
-# Packages of a cargo workspace, built for one target in two steps: first what they depend on, which
-# needs only manifests and Cargo.lock, then their own sources, so that an edit rebuilds little.
+# Returns a function that builds packages of a cargo workspace for one target. It uses two derivations: the
+# first compiles the dependencies and reads only manifests and Cargo.lock, the second compiles the packages. A
+# change of the sources thus does not compile the dependencies again. The function returns the second
+# derivation, with the programs in bin/ and the attributes `dependencies`, `revision`, `runtimeInputs` and
+# `vendor`. It passes arguments that are not listed here to stdenv.mkDerivation.
 {
+  # derivation: the static bash executable
   bash,
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: environment variables for cargo (rust/environment.nix)
   cargoEnvironment,
+  # derivation: the Rust toolchain (toolchain/rust.nix)
   rust,
+  # attribute set: the functions of seeds.nix
   seeds,
+  # attribute set: the target's build environment (toolchain/stdenv.nix)
   stdenv,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: {
-  # the workspace's directory
+  # path: root directory of the workspace
   root,
-  # names of the packages to build
+  # list of strings: names of the packages to build
   packages,
+  # list: libraries for the target, as in stdenv.mkDerivation
   buildInputs ? [],
-  # how cargo builds the packages, and how their dependencies
+  # string: the cargo command, with options, that builds the packages
   cargoCommand ? "build --release",
-  # what follows the packages on cargo's command line
+  # string: arguments of cargo after the packages
   cargoArguments ? "",
+  # string: the cargo command, with options, that builds the dependencies
   cargoDependenciesCommand ? cargoCommand,
-  # with dev-dependencies and tests
+  # bool: whether to include dev-dependencies and tests
   dev ? false,
-  # the part of the workspace that is built: for several targets it need be found out only once
+  # attribute set: rust/workspace.nix. A caller with several targets can pass it, so that Nix evaluates it
+  # once.
   workspace ? import ./rust/workspace.nix {inherit dev packages root;},
-  # the dependencies of the same packages as built for another target: their macros and build scripts,
-  # which run on the build machine whatever the target, are taken from there
+  # derivation or null: `dependencies` of the same packages for another target. Its proc macros and build
+  # scripts are reused, because they run on the build machine for every target.
   builtFor ? null,
+  # string: name of the store path
   name ? builtins.head packages,
   ...
 } @ args: let
@@ -36,12 +50,13 @@
     inherit (workspace) crates;
   };
 
-  # What cargo takes for a target of its own when it finds it, and what the manifest names.
+  # Returns the source files that cargo discovers as targets of a package, and those that the manifest names.
   rustTargets = local:
     filter (file: pathExists (root + "/${local.dir}/${file}")) ["build.rs" "src/lib.rs" "src/main.rs"]
     ++ map (bin: bin.path) (filter (bin: bin ? path) (local.manifest.bin or []));
 
-  # A member's sources, without what only tests and readers use.
+  # Returns the sources of a member. Without `dev`, tests, benchmarks, examples and documentation are left
+  # out.
   sources = local:
     path {
       name = "${local.manifest.package.name}-source";
@@ -60,7 +75,7 @@
     '')
     (attrNames workspace.manifests));
 
-  # A name for exactly these sources, manifests and crates.
+  # string: a hash of the sources, the manifests and Cargo.lock
   revision =
     builtins.hashString "sha256" (builtins.unsafeDiscardStringContext
       (concatStringsSep "\n" (map sources workspace.locals ++ builtins.attrValues workspace.manifests)));

@@ -1,37 +1,55 @@
-# The programs of somebody's cargo workspace for one target, in two steps as in build-rust.nix: what they
-# depend on, which only manifests and Cargo.lock can change, and then the workspace. Its files are taken as
-# they are and all of them, since a program may read any of them when it is compiled.
+# Returns a function that builds programs of a user's cargo workspace for one target. As in build-rust.nix, it
+# uses two derivations: the first compiles the dependencies and reads only manifests and Cargo.lock, the
+# second compiles the workspace. The second gets all files of the workspace unchanged, because compilation can
+# read any of them. The function returns the second derivation, with the programs in bin/ and the attributes
+# `dependencies`, `runtimeInputs` and `source`. It passes arguments that are not listed here to
+# stdenv.mkDerivation.
 {
+  # derivation: the static bash executable
   bash,
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: environment variables for cargo (rust/environment.nix)
   cargoEnvironment,
+  # attribute set: Debian packages for the target, by name
   libraries,
+  # derivation: toolchain/make.nix
   make,
+  # derivation: toolchain/patch-shebangs.nix
   patchShebangs,
+  # attribute set: the functions of seeds.nix
   seeds,
+  # attribute set: the target's build environment (toolchain/stdenv.nix)
   stdenv,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: {
-  # the workspace's directory, and what its manifests say (rust/manifests.nix)
+  # path: root directory of the workspace
   root,
+  # attribute set: rust/manifests.nix of `root`
   manifests,
-  # the compiler: one of the target's `rusts`
+  # derivation: the Rust toolchain, one of lib.targets.PLATFORM.rusts
   rust,
-  # of the workspace, for store paths
+  # string: name of the store path
   name,
-  # names of the cargo packages to build, and of their programs
+  # list of strings: names of the cargo packages to build
   packages,
+  # list of strings: names of the programs to install
   programs,
+  # list: libraries for the target, as in stdenv.mkDerivation
   buildInputs ? [],
-  # which packages of Debian crates need: rows of native-libraries.toml
+  # list: the rows of native-libraries.toml, which lists the Debian packages that crates need
   nativeLibraries ? [],
-  # the dependencies as built for another target: their macros and build scripts, which run on the build
-  # machine whatever the target, are taken from there
+  # list: `git` of slipway.lock
+  repositories ? [],
+  # derivation or null: `dependencies` for another target. Its proc macros and build scripts are reused,
+  # because they run on the build machine for every target.
   builtFor ? null,
-  # what follows the packages on cargo's command line
+  # string: arguments of cargo after the packages
   cargoArguments ? "",
-  # how cargo builds the packages, and how their dependencies
+  # string: the cargo command, with options, that builds the packages
   cargoCommand ? "build --release",
+  # string: the cargo command, with options, that builds the dependencies
   cargoDependenciesCommand ? cargoCommand,
   ...
 } @ args: let
@@ -49,12 +67,13 @@
       filter = file: type: keep (relative file) type;
     };
 
-  # What is certainly no input of a compiler, in the workspace's own directory. Below it, all is taken: of
-  # crates that were vendored cargo wants every file.
+  # Exclude a few files in the root directory that compilers do not read. Below the root directory nothing is
+  # excluded, because cargo requires all files of vendored crates.
   isRead = file: match "flake[.](lock|nix)|result(-.*)?|slipway[.](lock|toml)|target|[.]git[^/]*" file == null;
   source = filterTree (file: _: isRead file);
 
-  # The manifests, cargo's settings, and whatever crates from outside are compiled with.
+  # `manifestTree` has the manifests, Cargo.lock, cargo's configuration, the vendored crates and the packages
+  # that external crates use.
   whole =
     map (one: one.dir) manifests.usedFromOutside
     ++ (
@@ -69,7 +88,7 @@
 
   standIns = concatMap (one: map (at one.dir) (manifests.targetFiles one)) (filter (one: !(elem one.dir whole)) locals);
 
-  # One directory of crates for each registry.
+  # attribute set: the list of crates for each registry. Each registry gets a directory source.
   sources = builtins.foldl' (done: crate: done // {${crate.source} = done.${crate.source} or [] ++ [crate];}) {} manifests.crates;
   isDefault = url: match ".*/rust-lang/crates[.]io-index" url != null;
   replaced = number: url: ''
@@ -87,6 +106,35 @@
     [source.vendor-${toString number}]
     directory = "@top@/vendor/${toString number}"
   '';
+  # Each commit of a git repository gets a directory source.
+  isOf = repository: crate: repository.url == crate.url && repository.commit == crate.commit && repository.crates ? ${crate.name};
+  unpinned = filter (crate: !(builtins.any (repository: isOf repository crate) repositories)) manifests.fromGit;
+  gits = filter (repository: builtins.any (isOf repository) manifests.fromGit) repositories;
+  checkouts = map (repository: import ./rust/repository.nix {inherit bash bootstrap repository seeds system;}) gits;
+  # Several references, such as a branch and a tag, can name one commit. cargo needs a replacement for each.
+  replacedGit = number: repository:
+    concatStringsSep "" (builtins.attrValues (builtins.listToAttrs (map (crate: let
+        source = "${crate.url}${concatStringsSep "=" crate.choice}";
+      in {
+        name = source;
+        value = ''
+          [source.${builtins.toJSON "git+${source}"}]
+          git = ${builtins.toJSON crate.url}
+          ${
+            if crate.choice == []
+            then ""
+            else "${builtins.head crate.choice} = ${builtins.toJSON (builtins.elemAt crate.choice 1)}"
+          }
+          replace-with = "git-${toString number}"
+        '';
+      })
+      (filter (isOf repository) manifests.fromGit))))
+    + ''
+      [source.git-${toString number}]
+      directory = "@top@/git/${toString number}/crates"
+    '';
+  forEachGit = f: concatStringsSep "\n" (builtins.genList (n: f n (builtins.elemAt gits n)) (builtins.length gits));
+
   urls = builtins.attrNames sources;
   numbered = f: concatStringsSep "\n" (builtins.genList (n: f n (builtins.elemAt urls n)) (builtins.length urls));
   vendors = map (url:
@@ -96,7 +144,8 @@
     })
   urls;
 
-  # What crates need of Debian and slipway.lock does not have, for those that Cargo.lock names at all.
+  # list: rows of nativeLibraries for crates in Cargo.lock, if slipway.lock lacks a package that the crate
+  # needs
   lacking =
     filter
     (row: (manifests.lockedNames ? ${row.crate}) && builtins.any (package: !(libraries ? ${package})) row.packages)
@@ -108,25 +157,28 @@
     mkdir "$NIX_BUILD_TOP/vendor"
     # These paths, not those of the store, end up in panic messages; the latter would be references.
     ${numbered (n: _: ''${place} ${builtins.elemAt vendors n} "$NIX_BUILD_TOP/vendor/${toString n}"'')}
+    mkdir "$NIX_BUILD_TOP/git"
+    ${forEachGit (n: _: ''${place} ${builtins.elemAt checkouts n} "$NIX_BUILD_TOP/git/${toString n}"'')}
     export CARGO_HOME=$NIX_BUILD_TOP/cargo
     mkdir -p "$CARGO_HOME"
     # On the command line, it goes before what the project's own settings say of mirrors.
-    sed "s|@top@|$NIX_BUILD_TOP|" ${toFile "cargo-sources.toml" (numbered replaced)} >"$NIX_BUILD_TOP/sources.toml"
+    sed "s|@top@|$NIX_BUILD_TOP|" ${toFile "cargo-sources.toml" (numbered replaced + forEachGit replacedGit)} >"$NIX_BUILD_TOP/sources.toml"
     cargo() {
       command cargo --config "$NIX_BUILD_TOP/sources.toml" "$@"
     }
   '';
 
   common =
-    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "manifests" "nativeLibraries" "packages" "programs" "root" "rust"]
+    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "manifests" "nativeLibraries" "packages" "programs" "repositories" "root" "rust"]
     // cargoEnvironment
     // {
       configurePlatforms = [];
       nativeBuildInputs = args.nativeBuildInputs or [] ++ [make rust];
-      # It would be stripped again.
+      # The fixup phase strips debug information.
       CARGO_PROFILE_RELEASE_DEBUG = "false";
       CARGO_TARGET_DIR = "target";
-      # The project's own setting may name a program of its author's machine.
+      # The project's cargo configuration can set wrappers that do not exist in the sandbox.
+      RUSTC_WORKSPACE_WRAPPER = "";
       RUSTC_WRAPPER = "";
       configurePhase = configure "ln -s";
     };
@@ -140,6 +192,10 @@
         lacking));
       members = map (one: one.name) locals;
       debianArchitecture = stdenv.platform.debian;
+      # lines: PACKAGE|PROGRAM|PROGRAM…
+      packagedTools = concatStringsSep "\n" (map
+        (row: concatStringsSep "|" ([row.package] ++ row.programs or [row.package]))
+        (builtins.fromTOML (builtins.readFile ./toolchain/tools.toml)).tool);
       unpackPhase =
         ''
           cp -r ${manifestTree} source
@@ -147,7 +203,7 @@
           cd source
           for file in $standIns; do
             mkdir -p "$(dirname "$file")"
-            printf '#![allow(warnings)]\nfn main() {}\n' >"$file"
+            echo 'fn main() {}' >"$file"
           done
         ''
         + (
@@ -160,11 +216,12 @@
             find target -exec touch -h -d @1 {} +
           ''
         );
-      # Builds of crates copy what they bring, with its modes, and write to the copy.
+      # Copy the crates and make them writable, because build scripts copy files of a crate with their modes
+      # and then write to the copies.
       configurePhase = ''
         ${configure "cp -r"}
-        chmod -R u+w "$NIX_BUILD_TOP/vendor"
-        find "$NIX_BUILD_TOP/vendor" -exec touch -h -d @1 {} +
+        chmod -R u+w "$NIX_BUILD_TOP/vendor" "$NIX_BUILD_TOP/git"
+        find "$NIX_BUILD_TOP/vendor" "$NIX_BUILD_TOP/git" -exec touch -h -d @1 {} +
       '';
       buildPhase = ''
         source ${./rust/native-libraries.sh}
@@ -179,25 +236,28 @@
       fixupPhase = ":";
     });
 in
-  stdenv.mkDerivation ({
-      inherit programs;
-      unpackPhase = ''
-        cp -r ${source} source
-        chmod -R u+w source
-        cd source
-        # cargo goes by the times of files: all of one age is fresh, and newer sources are to be built
-        cp -r ${dependencies}/target target
-        chmod -R u+w target
-        find target -exec touch -h -d @1 {} +
-        find . -path ./target -prune -o -type f -exec touch {} +
-      '';
-      buildPhase = ''cargo ${cargoCommand} --frozen -j "$NIX_BUILD_CORES" ${flags} ${cargoArguments}'';
-      installPhase = ''
-        for program in $programs; do
-          install -D "target/$CARGO_BUILD_TARGET/release/$program" "$out/bin/$program"
-        done
-      '';
-      passthru = {inherit dependencies source;};
-    }
-    // common
-    // {inherit name;})
+  if unpinned != []
+  then throw "slipway.lock has no hash for ${(builtins.head unpinned).name} from git (${(builtins.head unpinned).url} at ${(builtins.head unpinned).commit}); run: slipway lock"
+  else
+    stdenv.mkDerivation ({
+        inherit programs;
+        unpackPhase = ''
+          cp -r ${source} source
+          chmod -R u+w source
+          cd source
+          # cargo goes by the times of files: all of one age is fresh, and newer sources are to be built
+          cp -r ${dependencies}/target target
+          chmod -R u+w target
+          find target -exec touch -h -d @1 {} +
+          find . -path ./target -prune -o -type f -exec touch {} +
+        '';
+        buildPhase = ''cargo ${cargoCommand} --frozen -j "$NIX_BUILD_CORES" ${flags} ${cargoArguments}'';
+        installPhase = ''
+          for program in $programs; do
+            install -D "target/$CARGO_BUILD_TARGET/release/$program" "$out/bin/$program"
+          done
+        '';
+        passthru = {inherit dependencies source;};
+      }
+      // common
+      // {inherit name;})

@@ -1,8 +1,10 @@
-# What `nix flake check` proves, in the sandbox.
+# Returns the checks of `nix flake check`, an attribute set of derivations.
 {
-  # packages of each example, by name
+  # attribute set: the packages of each example, by the example's name
   examples,
+  # path: root directory of this repository
   root,
+  # attribute set: default.nix for the build machine
   slipway,
 }: let
   inherit (builtins) attrNames attrValues concatLists concatMap filter listToAttrs mapAttrs readDir;
@@ -30,12 +32,12 @@
     ofImage = name: script: attrs:
       named name (check "${name}-${platformName}" script ({
           inherit image;
-          inherit (platform) elfMachine oci;
+          inherit (platform) oci;
         }
         // attrs));
   in
     [
-      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
+      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = image.graphs;})
       (ofImage "elf" ./checks/elf.sh {})
       (named "features" (check "features-${platformName}" ./checks/features.sh {inherit librdkafka;}))
       (ofImage "image" ./checks/image.sh {entrypoint = "${program}/bin/reporter";})
@@ -43,8 +45,18 @@
         inherit program;
         emulator = slipway.emulatorOf platformName;
       }))
+      (named "toolchain" (targets.${platformName}.stdenv.mkDerivation {
+        inherit (platform) pageSize;
+        name = "toolchain-${platformName}";
+        emulator = slipway.emulatorOf platformName;
+        nativeBuildInputs = [targets.${platformName}.rust];
+        phases = "prove";
+        provePhase = "source ${./checks/toolchain.sh}";
+        rustTarget = platform.rust;
+      }))
     ]
-    # What makes a build repeatable is the same for all platforms, and this doubles the time of one.
+    # The rebuild check builds everything twice. It runs only for the default platforms, because the causes of
+    # irreproducible builds are the same on all platforms.
     ++ (
       if platform.default
       then [
@@ -56,7 +68,7 @@
       else []
     );
 
-  # An example's program, and its image, for each platform that it has.
+  # Returns the checks of an example's program and image, for each platform of the example.
   ofExample = exampleName: packages: let
     ofPlatform = platformName: let
       image = packages."image-${platformName}";
@@ -70,11 +82,11 @@
       ofImage = subject: script: attrs:
         prove subject script ({
             inherit image;
-            inherit (targets.${platformName}.platform) elfMachine oci;
+            inherit (targets.${platformName}.platform) oci;
           }
           // attrs);
     in [
-      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = ["closure" program];})
+      (ofImage "closure" ./checks/closure.sh {exportReferencesGraph = image.graphs;})
       (ofImage "elf" ./checks/elf.sh {})
       (prove "run" ./checks/example.sh {
         emulator = slipway.emulatorOf platformName;
@@ -84,8 +96,8 @@
     ];
   in
     concatMap ofPlatform (filter (name: packages ? "image-${name}") (attrNames targets));
-in
-  {
+  # Formatting, lints and unit tests.
+  fast = {
     clippy = cargo "clippy" {
       cargoCommand = "clippy --all-targets";
       cargoArguments = "-- -D warnings";
@@ -109,6 +121,33 @@ in
     test = cargo "test" {
       cargoCommand = "test";
       cargoDependenciesCommand = "test --no-run";
+    };
+  };
+in
+  fast
+  // {
+    debian-packages = import ./checks/debian-packages.nix {
+      inherit (slipway) deb;
+      target = build;
+    };
+
+    # All fast checks at once: nix build .#checks.SYSTEM.fast
+    fast = check "fast" ./checks/fast.sh {checks = attrValues fast;};
+
+    foreign-package = import ./checks/foreign-package.nix {
+      inherit check;
+      inherit (slipway) image;
+      target = targets.aarch64;
+    };
+
+    runtime-files = import ./checks/runtime-files.nix {
+      inherit (slipway) bootstrap system;
+      target = build;
+    };
+
+    tools = import ./checks/tools.nix {
+      inherit (slipway) bootstrap system;
+      inherit (build) stdenv;
     };
   }
   // listToAttrs (concatLists (attrValues (mapAttrs ofExample examples)))

@@ -1,7 +1,12 @@
-# Everything that this flake makes, from the bottom up.
+# Returns everything that this flake builds on one build machine, as an attribute set.
 {
+  # list of URLs, as in seeds.nix
+  mirrors ? [],
+  # path: root directory of this repository
   root,
-  # of the machine that builds
+  # list of URLs, as in seeds.nix
+  securityMirrors ? [],
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
   inherit (builtins) attrNames filter fromTOML head mapAttrs readFile;
@@ -11,9 +16,10 @@
   platforms = import ./platforms.nix;
   buildPlatformName = head (filter (name: platforms.${name}.nix == system) (attrNames platforms));
   buildPlatform = platforms.${buildPlatformName};
-  seeds = import ./seeds.nix {inherit system;};
+  seeds = import ./seeds.nix {inherit mirrors securityMirrors system;};
 
-  # The bottom: two static programs, and patchelf from package files that nothing has patched yet.
+  # The first derivations: two static programs, and patchelf from Debian packages that are not patched yet.
+  # All other derivations use them.
   executable = name: seeds.executable debs.bootstrap.${buildPlatform.debian}.${name}.pin;
   bash = executable "bash-static";
   bootstrap = import ./toolchain/bootstrap.nix {
@@ -27,11 +33,8 @@
     patchelf = raw "patchelf";
   };
 
-  debsOf = lock:
-    import ./toolchain/debs.nix {
-      inherit bash lock platforms seeds;
-      deb = import ./toolchain/deb.nix {inherit bootstrap patchelf system;};
-    };
+  deb = import ./toolchain/debian-package.nix {inherit bootstrap patchelf system;};
+  debsOf = lock: import ./toolchain/locked-packages.nix {inherit bash deb lock platforms seeds;};
   debs = debsOf lock;
 
   crateOf = name: let
@@ -41,16 +44,23 @@
     inherit (package) version;
   };
 
-  # The toolchain, once for each target; `libraries` are packages of Debian by architecture, for what is
-  # linked.
+  # the build machine's entry of `targets`
   build = targets.${buildPlatformName};
-  targets = targetsWith debs.libraries;
-  targetsWith = libraries:
+  # attribute set: target.nix for each platform, by name
+  targets = targetsWith {inherit (debs) libraries;};
+  # Returns `targets` with other Debian packages, such as those of a project's slipway.lock.
+  targetsWith = {
+    # attribute set: Debian packages for the targets, ARCHITECTURE.NAME
+    libraries,
+    # attribute set: further Debian packages for the build machine, by name
+    tools ? {},
+  }:
     mapAttrs
     (platformName: platform:
       import ./target.nix {
         inherit bash bootstrap buildPlatform crateOf patchelf platform platformName seeds system;
         debs = debs // {inherit libraries;};
+        pinnedTools = tools;
         buildTarget =
           if platformName == buildPlatformName
           then null
@@ -58,14 +68,14 @@
       })
     platforms;
 
-  # The programs that run on the build machine.
+  # This repository's programs that run on the build machine.
   ownRust = args:
     build.buildRust ({
         inherit root;
         cxx = false;
       }
       // args);
-  pack = ownRust {packages = ["slipway-oci"];};
+  pack = ownRust {packages = ["slipway-pack"];};
   slipway = ownRust {
     packages = ["slipway"];
     postInstall = ''
@@ -78,24 +88,26 @@
     '';
   };
   formatter = ownRust {packages = ["nix-format"];};
+  verifier = ownRust {packages = ["slipway-verify"];};
 
-  check = import ./check.nix {
-    inherit bootstrap pack system;
+  check = import ./make-check.nix {
+    inherit bootstrap pack system verifier;
     llvm = debs.cc.${buildPlatform.debian}.llvm-19;
   };
-  # what runs a platform's programs here
+  # Returns the path of the QEMU program that runs a platform's programs, or "" for the build machine's
+  # platform.
   emulatorOf = platformName:
     if platforms.${platformName}.nix == system
     then ""
     else "${debs.emulators.${buildPlatform.debian}.qemu-user}/bin/${platforms.${platformName}.qemu}";
-  image = import ./image.nix {inherit bootstrap pack system;};
+  image = import ./image.nix {inherit bootstrap pack system targets;};
   index = import ./index.nix {inherit pack system;};
 
-  # The reporter for a target, and its image.
   workspace = import ./rust/workspace.nix {
     inherit root;
     packages = ["reporter"];
   };
+  # attribute set: packages/reporter.nix for each platform, by name
   reporters = mapAttrs (name: target:
     import ./packages/reporter.nix {
       inherit image root target workspace;
@@ -113,6 +125,7 @@ in {
     buildPlatform
     buildPlatformName
     check
+    deb
     debs
     debsOf
     emulatorOf
@@ -130,7 +143,11 @@ in {
     targetsWith
     ;
 
-  # the index of every platform's image, and of those that are built when none is named
+  # function from { mirrors, securityMirrors }: returns this attribute set with seeds that Nix fetches from
+  # the mirrors
+  withMirrors = mirrors: import ./. ({inherit root system;} // mirrors);
+
+  # derivations: the index with the images of all platforms, and of the default platforms
   allImages = imagesOf (attrNames platforms);
   defaultImages = imagesOf (filter (name: platforms.${name}.default) (attrNames platforms));
 }

@@ -1,7 +1,11 @@
-# The examples, each as the flake that it is, with this one as its input: their packages by name.
+# Returns the packages of the examples as nested attribute sets, EXAMPLE.PACKAGE. It evaluates each example's
+# flake with this flake as the input `slipway`.
 {
+  # attribute set: lib.nix
   lib,
+  # path: root directory of this repository
   root,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
   inherit (builtins) attrNames listToAttrs map readDir;
@@ -14,7 +18,7 @@
       slipway = {inherit lib;};
     };
   in
-    # those that are not in Rust name the machine that they are built on
+    # An example without packages for this system gets {}.
     outputs.packages.${system} or {};
 in
   listToAttrs (map (name: {

@@ -1,6 +1,9 @@
-# One OCI image layout of several platforms' images, behind one index.
+# Returns a function from a list of images (image.nix) to a derivation with one OCI image layout, whose index
+# lists the images of all platforms.
 {
+  # derivation of slipway-pack, the program that writes image layouts
   pack,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: images:
 derivation {

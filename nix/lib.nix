@@ -1,22 +1,24 @@
-# What other flakes build their images with.
+# Returns the output `lib` of the flake, the functions with which other flakes build images:
 #
-#   targets.PLATFORM  buildRust, stdenv.mkDerivation, libraries (Debian packages by name), librdkafka, …
-#   image             a package's OCI image layout
-#   index             one layout of several platforms' images
-#   platforms         every name of each platform
-#   mkProject         all outputs of a flake for somebody's cargo workspace
-#   forSystem.SYSTEM  image, index, platforms and targets of a build machine of that system
-{slipways}: let
+#   mkProject  function: all outputs of a flake for a cargo workspace (project.nix)
+#   SYSTEM     attribute set for a build machine of that system, such as lib.x86_64-linux
+#     targets.PLATFORM  buildRust, stdenv.mkDerivation, libraries (Debian packages by name), … (target.nix)
+#     image             function: the OCI image layout of a package (image.nix)
+#     index             function: one OCI image layout of several images (index.nix)
+#     platforms         the table of platforms (platforms.nix)
+#
+# The attributes of SYSTEM are also attributes of `lib` itself, for the system of the reference platform.
+{
+  # attribute set: default.nix for each build machine, by system (systems.nix)
+  slipways,
+}: let
   inherit (builtins) attrValues filter head mapAttrs;
 
   platforms = import ./platforms.nix;
   reference = head (filter (platform: platform.reference or false) (attrValues platforms));
 
-  ofSystem = slipway: {inherit (slipway) image index platforms targets;};
-  forSystem = mapAttrs (_: ofSystem) slipways;
+  forSystem = mapAttrs (_: slipway: {inherit (slipway) image index platforms targets;}) slipways;
 in
   forSystem.${reference.nix}
-  // {
-    inherit forSystem;
-    mkProject = import ./project.nix {inherit slipways;};
-  }
+  // forSystem
+  // {mkProject = import ./project.nix {inherit slipways;};}

@@ -1,9 +1,10 @@
-# What `nix build .#NAME` builds.
+# Returns the output `packages` of the flake for one build machine, an attribute set of derivations.
 {
-  # packages of each example, by name
+  # attribute set: the packages of each example, by the example's name
   examples,
+  # attribute set: default.nix for the build machine
   slipway,
-  # this flake, as it is in the store
+  # string: store path of this flake
   source,
 }: let
   inherit (builtins) attrNames concatMap filter listToAttrs map;
@@ -23,6 +24,25 @@
       value = reporters.${name}.program;
     }
   ];
+
+  # The command, with a link to this flake in share/slipway/source. `slipway init` writes projects that use
+  # it.
+  command =
+    derivation {
+      inherit (slipway) system;
+      name = "slipway";
+      PATH = "${slipway.bootstrap}/bin";
+      args = ["-e" "-c" "cp -r ${slipway.slipway} $out; chmod -R u+w $out; mkdir $out/share/slipway; ln -s ${source} $out/share/slipway/source"];
+      builder = "${slipway.bootstrap}/bin/bash";
+    }
+    // {
+      meta = {
+        description = "Multi-architecture OCI images of programs with C libraries, from Debian's packages";
+        license = map (spdxId: {inherit spdxId;}) ["MIT" "Apache-2.0"];
+        mainProgram = "slipway";
+        platforms = map (platform: platform.nix) (filter (platform: platform.builds) (builtins.attrValues slipway.platforms));
+      };
+    };
 in
   listToAttrs (concatMap ofPlatform (attrNames targets))
   // listToAttrs (map (name: {
@@ -30,16 +50,9 @@ in
     value = examples.${name}.default;
   }) (filter (name: examples.${name} ? default) (attrNames examples)))
   // {
-    default = slipway.defaultImages;
+    default = command;
     image = slipway.defaultImages;
     image-all = slipway.allImages;
     kubectl = slipway.debs.kubectl.${buildPlatform.debian}.kubectl;
-    # with its flake beside it, for the projects that `slipway init` writes
-    slipway = derivation {
-      inherit (slipway) system;
-      name = "slipway";
-      PATH = "${slipway.bootstrap}/bin";
-      args = ["-e" "-c" "cp -r ${slipway.slipway} $out; chmod -R u+w $out; mkdir $out/share/slipway; ln -s ${source} $out/share/slipway/source"];
-      builder = "${slipway.bootstrap}/bin/bash";
-    };
+    slipway = command;
   }

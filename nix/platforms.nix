@@ -1,12 +1,24 @@
-# One row a platform, with every name it has in the worlds that meet here. Nothing else names a
-# platform; docs/platforms.md says what a new row needs.
+# The table of platforms. Each row has all names of one platform. All other files take the names from this
+# table; docs/platforms.md explains how to add a row.
 #
-#   builds     the flake has packages that are built on such a machine
-#   cflags     what clang must be told beside the target, to agree with how Debian compiled its libraries
-#   cmake, meson, endian  what CMake and Meson call its processor, and the order of its bytes
-#   default    its image is in `.#image`, and not just in `.#image-all`
-#   ldflags    what every program is linked with
-#   reference  on one row: what `lib` has without the name of a system is built on this machine
+#   binfmt       string: name of the platform's binfmt_misc handler
+#   builds       bool: whether the flake has packages that are built on such a machine
+#   cflags       list of strings: flags of clang, besides --target, for compatibility with Debian's libraries
+#   cmake        string: CMAKE_SYSTEM_PROCESSOR of CMake, and `cpu` of Meson
+#   debian       string: Debian architecture
+#   default      bool: whether `.#image` includes the platform; `.#image-all` includes all
+#   elfMachine   string: machine of the ELF header, as readelf prints it
+#   endian       string: byte order, "little" or "big"
+#   gnu          string: GNU triplet, which is also Debian's multiarch directory
+#   interpreter  string: file name of the loader
+#   ldflags      list of strings: flags with which every program is linked
+#   meson        string: `cpu_family` of Meson
+#   nix          string: system of Nix
+#   oci          string: platform of the OCI image specification, OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT
+#   pageSize     integer: largest page size, in bytes, of kernels for the platform
+#   qemu         string: QEMU's program for user-mode emulation
+#   reference    bool: set in one row. `lib` without a system builds on this platform.
+#   rust         string: target triple of Rust
 {
   aarch64 = {
     binfmt = "qemu-aarch64";
@@ -23,6 +35,7 @@
     meson = "aarch64";
     nix = "aarch64-linux";
     oci = "linux/arm64";
+    pageSize = 65536;
     qemu = "qemu-aarch64";
     rust = "aarch64-unknown-linux-gnu";
   };
@@ -30,7 +43,7 @@
   armv7 = {
     binfmt = "qemu-arm";
     builds = false;
-    # Debian's compiler has 64 bits for time and files built in, and its libraries' interfaces have them.
+    # Debian's compiler defines 64-bit time_t and off_t by default, and its libraries use them in their ABI.
     cflags = ["-march=armv7-a" "-mfpu=vfpv3-d16" "-mfloat-abi=hard" "-D_FILE_OFFSET_BITS=64" "-D_TIME_BITS=64"];
     cmake = "armv7l";
     debian = "armhf";
@@ -43,6 +56,7 @@
     meson = "arm";
     nix = "armv7l-linux";
     oci = "linux/arm/v7";
+    pageSize = 4096;
     qemu = "qemu-arm";
     rust = "armv7-unknown-linux-gnueabihf";
   };
@@ -50,7 +64,7 @@
   i686 = {
     binfmt = "qemu-i386";
     builds = false;
-    # Debian asks for SSE2 of these processors since trixie, and so does Rust.
+    # Debian requires SSE2 on i386 since trixie, and so does Rust.
     cflags = ["-march=pentium4"];
     cmake = "i686";
     debian = "i386";
@@ -59,12 +73,13 @@
     endian = "little";
     gnu = "i386-linux-gnu";
     interpreter = "ld-linux.so.2";
-    # 64-bit values are aligned to 4 bytes here, and clang leaves atomic access to such to a library. It
-    # is linked statically, and only by who needs it.
+    # i386 aligns 64-bit values to 4 bytes, and clang calls libatomic for atomic access to these. The library
+    # is linked statically, and only if a program uses it.
     ldflags = ["-latomic"];
     meson = "x86";
     nix = "i686-linux";
     oci = "linux/386";
+    pageSize = 4096;
     qemu = "qemu-i386";
     rust = "i686-unknown-linux-gnu";
   };
@@ -84,6 +99,7 @@
     meson = "ppc64";
     nix = "powerpc64le-linux";
     oci = "linux/ppc64le";
+    pageSize = 65536;
     qemu = "qemu-ppc64le";
     rust = "powerpc64le-unknown-linux-gnu";
   };
@@ -103,6 +119,7 @@
     meson = "riscv64";
     nix = "riscv64-linux";
     oci = "linux/riscv64";
+    pageSize = 4096;
     qemu = "qemu-riscv64";
     rust = "riscv64gc-unknown-linux-gnu";
   };
@@ -122,6 +139,7 @@
     meson = "s390x";
     nix = "s390x-linux";
     oci = "linux/s390x";
+    pageSize = 4096;
     qemu = "qemu-s390x";
     rust = "s390x-unknown-linux-gnu";
   };
@@ -141,6 +159,7 @@
     meson = "x86_64";
     nix = "x86_64-linux";
     oci = "linux/amd64";
+    pageSize = 4096;
     qemu = "qemu-x86_64";
     reference = true;
     rust = "x86_64-unknown-linux-gnu";

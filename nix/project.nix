@@ -1,49 +1,60 @@
-# Images of the programs of somebody's cargo workspace, as outputs of a flake. The toolchain and its pins
-# are Slipway's; what the programs link to is pinned by the project's own slipway.lock.
+# Returns the function lib.mkProject, which builds images of a cargo workspace's programs. The function
+# returns outputs of a flake: { checks, devShells, lib, packages }. This repository's slipway.lock pins the
+# toolchain. The project's slipway.lock pins the Debian packages that the programs link to.
 {
-  # what default.nix makes, for each build machine
+  # attribute set: default.nix for each build machine, by system (systems.nix)
   slipways,
-}: {
-  # the project's directory: ./.
+} @ given: {
+  # path: the project's directory, usually ./.
   src,
-  # the pins of target packages
+  # path: the project's slipway.lock
   lock ? src + "/slipway.lock",
-  # names such as "linux/arm64"; those that Slipway takes by default
+  # list of URLs: mirrors from which Nix fetches seeds that `slipway seed` has not added, as in seeds.nix. By
+  # default `mirrors` of slipway.toml.
+  mirrors ? null,
+  # list of URLs: mirrors of Debian's security archive. By default `security-mirrors` of slipway.toml.
+  securityMirrors ? null,
+  # list of strings: OCI platforms, such as "linux/arm64". By default those with `default` in platforms.nix.
   platforms ? null,
-  # Debian packages whose headers and libraries the crates are given; those of slipway.toml
+  # list of strings: Debian packages whose headers and libraries the crates can use. By default the packages
+  # of the set `libraries` in slipway.toml.
   targetPackages ? null,
-  # cargo packages whose programs are wanted; those of the workspace that have any
+  # list of strings: cargo packages whose programs to build. By default the default members with programs, or
+  # all members with programs if there are none.
   packages ? null,
-  # the program that `image` runs, where there are several
+  # string: the program that the package `image` runs. By default `default-run` of the root package, else the
+  # program with the root package's name, else the first program.
   program ? null,
-  # features of the packages, as in `cargo build --features`
+  # list of strings: features of the packages, as in `cargo build --features`
   features ? [],
+  # bool: whether to enable the default features
   defaultFeatures ? true,
-  # the Debian package that the compiler is of, rustc or rustc-web; the first that is as new as the
-  # workspace's rust-version
+  # string: the Debian package of the Rust compiler, "rustc" or "rustc-web". By default the first that is at
+  # least as new as the workspace's rust-version.
   rust ? null,
-  # whether `cargo test` is one of the checks
+  # bool: whether to add a check that runs `cargo test`
   test ? false,
-  # variables for the build, such as LIBSQLITE3_SYS_USE_PKG_CONFIG = "1"
+  # attribute set: environment variables of the build, such as LIBSQLITE3_SYS_USE_PKG_CONFIG = "1"
   env ? {},
-  # further programs for the build, for a target of lib.targets: target: [target.…]
+  # function from a target of lib.targets to a list: further programs for the build, such as
+  # target: [target.cmake]
   nativeBuildInputs ? _: [],
-  # arguments for lib.image: cmd, env, expose, labels, user, …
+  # attribute set: arguments of lib.image, such as cmd, env, expose, labels and user
   image ? {},
 }: let
-  inherit (builtins) all attrNames attrValues compareVersions concatMap concatStringsSep elem filter foldl' fromTOML head isString length listToAttrs map mapAttrs pathExists readFile seq;
+  inherit (builtins) all attrNames attrValues compareVersions concatMap concatStringsSep elem filter foldl' fromTOML head isString length listToAttrs map mapAttrs match pathExists readFile seq;
 
   manifests = import ./rust/manifests.nix {root = src;};
-  nativeLibraries = (fromTOML (readFile ../crates/slipway/src/native-libraries.toml)).library;
+  nativeLibraries = (fromTOML (readFile ../crates/slipway/src/project/native-libraries.toml)).library;
 
   listed = concatStringsSep ", ";
   namesOf = map (entry: entry.name);
   has = name: entries: elem name (namesOf entries);
 
-  # The programs: { name, local }, of the packages that are wanted.
+  # Returns the features of a package that are enabled.
   enabled = local: let
     table = local.manifest.features or {};
-    closure = import ./closure.nix {
+    closure = import ./transitive-closure.nix {
       key = name: name;
       next = name: filter (other: table ? ${other}) (table.${name} or []);
     };
@@ -54,6 +65,7 @@
         then ["default"]
         else []
       ));
+  # Returns the programs of a package as a list of { local, name }, without those that need disabled features.
   programsOf = local:
     map (bin: {
       inherit local;
@@ -75,7 +87,7 @@
         then throw "the workspace has no package ${name}; it has ${listed (namesOf manifests.members)}"
         else head found)
       packages;
-  # as in `cargo build`
+  # the members that `cargo build` builds by default
   defaultMembers = let
     named = manifests.expand (manifests.workspace.default-members or []);
   in
@@ -91,7 +103,7 @@
     then throw "the workspace has no program to make an image of, only libraries"
     else found;
 
-  # What `image` runs.
+  # the program that the package `image` runs
   main = let
     rootPackage = manifests.rootManifest.package or {};
     candidates =
@@ -109,16 +121,33 @@
     then fromTOML (readFile lock)
     else throw "slipway.lock is not in the project's directory, or git does not track it; run: slipway lock, and: git add slipway.lock";
 
-  # The base is what every program is linked with; the image takes it from the closure.
+  # Debian packages that every project needs. The build adds them by itself, so `wantedPackages` leaves them
+  # out.
   base = ["ca-certificates" "libc6" "libgcc-s1" "libstdc++6"];
+  settings =
+    if pathExists (src + "/slipway.toml")
+    then fromTOML (readFile (src + "/slipway.toml"))
+    else {};
   wantedPackages =
     if targetPackages != null
     then targetPackages
-    else if pathExists (src + "/slipway.toml")
-    then filter (name: !(elem name base)) (fromTOML (readFile (src + "/slipway.toml"))).set.libraries.packages
-    else [];
+    else filter (name: !(elem name base)) (settings.set or {}).libraries.packages or [];
 
-  # rows of platforms.nix, by name
+  slipways = let
+    or' = given: key:
+      if given != null
+      then given
+      else settings.${key} or [];
+    named = {
+      mirrors = or' mirrors "mirrors";
+      securityMirrors = or' securityMirrors "security-mirrors";
+    };
+  in
+    if named.mirrors ++ named.securityMirrors == []
+    then given.slipways
+    else mapAttrs (_: slipway: slipway.withMirrors named) given.slipways;
+
+  # attribute set: rows of platforms.nix for the project's platforms, by name
   rows = let
     table = (head (attrValues slipways)).platforms;
     find = name: let
@@ -138,21 +167,26 @@
       })
       names);
 
-  # The newest Rust that a package of the workspace asks for.
+  # string: the highest rust-version of the workspace's packages
   rustVersion = foldl' (newest: version:
     if isString version && compareVersions version newest > 0
     then version
     else newest) "0" (map (local: manifests.inherits local "rust-version") manifests.locals);
 
   outputsFor = system: slipway: let
-    # Whoever takes a target learns first what is not locked for it.
+    debs = slipway.debsOf locked;
+
+    # Evaluating a target first reports packages that slipway.lock lacks for it.
     targets =
       mapAttrs (_: target: seq (librariesOf target) target)
-      (slipway.targetsWith ((slipway.debsOf locked).libraries or (throw "slipway.lock has no set libraries; have it in slipway.toml, and run: slipway lock")));
+      (slipway.targetsWith {
+        libraries = debs.libraries or (throw "slipway.lock has no set libraries; have it in slipway.toml, and run: slipway lock");
+        tools = (debs.tools or {}).${slipway.buildPlatform.debian} or {};
+      });
 
     rustOf = target: let
       inherit (target) rusts;
-      # by age
+      # oldest first
       names = ["rustc" "rustc-web"];
       isEnough = name: compareVersions rusts.${name}.version rustVersion >= 0;
       fitting = filter isEnough names;
@@ -171,13 +205,24 @@
       then throw "slipway.lock has no ${head lacking} for ${debian} (${oci}); run: slipway add ${head lacking}"
       else map (name: target.libraries.${name}) wantedPackages;
 
+    # Whether the build for any platform has a package in nativeBuildInputs.
+    isBuildInput = package:
+      builtins.any (platformName: builtins.any (input: (input.pin.name or "") == package.pin.name) (nativeBuildInputs targets.${platformName})) (attrNames rows);
+
+    # Returns the Debian packages that native-libraries.toml lists for crates in Cargo.lock.
+    likelyOf = target: let
+      known = filter (row: manifests.lockedNames ? ${row.crate}) nativeLibraries;
+    in
+      map (name: target.libraries.${name}) (filter (name: target.libraries ? ${name}) (concatMap (row: row.packages) known));
+
     workspaceFor = target: args:
       target.buildWorkspace (env
         // {
           inherit manifests nativeLibraries;
+          repositories = locked.git or [];
           root = src;
           rust = rustOf target;
-          # who names the compiler knows better than the manifests
+          # An explicit `rust` overrides the rust-version of the manifests.
           cargoCommand =
             if rust == null
             then "build --release"
@@ -202,7 +247,8 @@
         }
         // args);
 
-    # platform name → { workspace, programs = { NAME = package; }, images = { NAME = image; } }
+    # attribute set: { images, programs, target, workspace } by the platform's name. `images` and `programs`
+    # are attribute sets of derivations, by the program's name.
     built =
       mapAttrs (platformName: _: let
         target = targets.${platformName};
@@ -218,7 +264,7 @@
               value = f one;
             })
             programs);
-        # One program of several without the others, so that an image holds what it runs.
+        # Returns a derivation with only one of the programs, so that its image does not include the others.
         alone = one:
           if length programs == 1
           then workspace
@@ -249,6 +295,8 @@
     in
       slipway.image ({
           inherit package target;
+          likely = likelyOf target;
+          runtimePackages = filter (package: match ".*-dev" package.pin.name == null && !(isBuildInput package)) (librariesOf target);
           entrypoint = "bin/${one.name}";
         }
         // image
@@ -261,7 +309,7 @@
             // {"org.opencontainers.image.title" = one.name;}
             // image.labels or {};
         })
-      # what it runs
+      # string: path of the program that the image runs
       // {program = "${package}/bin/${one.name}";};
 
     platformNames = attrNames rows;
@@ -285,9 +333,9 @@
         inherit (built.${platformName}) images programs target;
         check = kind: one:
           named "${kind}-${one.name}-${platformName}" (slipway.check "${kind}-${one.name}-${platformName}" (./checks + "/${kind}.sh") {
-            inherit (target.platform) elfMachine oci;
+            inherit (target.platform) oci;
             image = images.${one.name};
-            exportReferencesGraph = ["closure" programs.${one.name}];
+            exportReferencesGraph = images.${one.name}.graphs;
           });
       in
         concatMap (one: [(check "closure" one) (check "elf" one)]) (map (name: {inherit name;}) (attrNames programs)))
@@ -332,7 +380,7 @@
 in {
   checks = each "checks";
   devShells = each "devShells";
-  # what `slipway build --platform` goes by
+  # `slipway build --platform` reads the project's platforms from here.
   lib.platforms = rows;
   packages = each "packages";
 }

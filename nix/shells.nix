@@ -1,5 +1,9 @@
-# `nix develop .#NAME`: compiler, pkg-config, librdkafka and cargo for one target, as builds have them.
-{slipway}: let
+# Returns the output `devShells` of the flake for one build machine. Each shell has the compiler, pkg-config,
+# librdkafka and cargo for one target, as in a build.
+{
+  # attribute set: default.nix for the build machine
+  slipway,
+}: let
   inherit (builtins) mapAttrs;
 
   shell = target: extra:
@@ -14,5 +18,5 @@
 
   targets = mapAttrs (_: target: shell target []) slipway.targets;
 in
-  # The work on this repository itself: the build machine's own, and the formatter.
+  # The default shell is for work on this repository: it targets the build machine and has the formatter.
   targets // {default = shell slipway.build [slipway.formatter];}

@@ -1,5 +1,8 @@
-# Everything that this flake makes, on each machine that builds: by Nix's name of the system.
-{root}: let
+# Returns default.nix for each build machine, as an attribute set by system, such as "x86_64-linux".
+{
+  # path: root directory of this repository
+  root,
+}: let
   inherit (builtins) attrValues filter listToAttrs map;
 in
   listToAttrs (map

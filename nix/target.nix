@@ -1,16 +1,30 @@
-# All that there is for one target platform: compiler, build environment, libraries, Rust.
+# Returns the attribute set lib.targets.PLATFORM: compilers, build environment, libraries, programs for builds
+# and Rust, for one target. Each attribute is described in the file that it is imported from.
 {
+  # derivation: the static bash executable
   bash,
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # the build machine's row of platforms.nix
   buildPlatform,
-  # what this file gives for the build machine, or null if that is the target
+  # attribute set or null: the result of this file for the build machine; null if the target is the build
+  # machine
   buildTarget,
+  # function from the name of a crate in this repository's Cargo.lock to { crate, version }; `crate` is a seed
   crateOf,
+  # attribute set: Debian packages, SET.ARCHITECTURE.NAME (toolchain/locked-packages.nix)
   debs,
+  # derivation: toolchain/patchelf.nix
   patchelf,
+  # attribute set: Debian packages for the build machine from a project's slipway.lock, by name
+  pinnedTools,
+  # the target's row of platforms.nix
   platform,
+  # string: name of that row
   platformName,
+  # attribute set: the functions of seeds.nix
   seeds,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
   build =
@@ -18,37 +32,38 @@
     then own
     else buildTarget;
   libraries = debs.libraries.${platform.debian};
-  # what runs on the build machine
-  tools = builtins.mapAttrs (_: set: set.${buildPlatform.debian}) debs;
-  # a project's own lock may be without it
+  # Debian packages for the build machine, SET.NAME
+  ownTools = builtins.mapAttrs (_: set: set.${buildPlatform.debian}) debs;
+  # A project's slipway.lock can lack this package.
   libstdcxx =
     libraries."libstdc++6"
     or (throw "slipway.lock has no libstdc++6 for ${platform.debian}, which C++ needs; add it to the set libraries in slipway.toml and run: slipway lock");
 
   cc = import ./toolchain/cc.nix {
     inherit bootstrap libraries platform platformName sysroot system;
-    debs = tools.cc;
+    debs = ownTools.cc;
   };
   pkg-config = import ./toolchain/pkg-config.nix {
     inherit bootstrap platform platformName system;
-    debs = tools.cc;
+    debs = ownTools.cc;
   };
   rust = rusts.rustc;
-  # Debian's two Rusts, by their packages' names: the release's own, and the newer one that browsers are built with.
+  # attribute set: Debian's two Rust toolchains, by the package of the compiler. rustc is the release's
+  # version; rustc-web is newer, and Debian builds browsers with it.
   rusts = {
     rustc = import ./toolchain/rust.nix {
       inherit bootstrap system;
-      inherit (tools.rust) cargo rustc rustfmt;
-      clippy = tools.rust.rust-clippy;
-      standardLibraries = [tools.sysroot.libstd-rust-dev debs.sysroot.${platform.debian}.libstd-rust-dev];
+      inherit (ownTools.rust) cargo rustc rustfmt;
+      clippy = ownTools.rust.rust-clippy;
+      standardLibraries = [ownTools.sysroot.libstd-rust-dev debs.sysroot.${platform.debian}.libstd-rust-dev];
     };
     rustc-web = import ./toolchain/rust.nix {
       inherit bootstrap system;
-      cargo = tools.rust-web.cargo-web;
-      clippy = tools.rust-web.rust-web-clippy;
-      rustc = tools.rust-web.rustc-web;
-      rustfmt = tools.rust-web.rustfmt-web;
-      standardLibraries = [tools.sysroot-web.libstd-rust-web-dev debs.sysroot-web.${platform.debian}.libstd-rust-web-dev];
+      cargo = ownTools.rust-web.cargo-web;
+      clippy = ownTools.rust-web.rust-web-clippy;
+      rustc = ownTools.rust-web.rustc-web;
+      rustfmt = ownTools.rust-web.rustfmt-web;
+      standardLibraries = [ownTools.sysroot-web.libstd-rust-web-dev debs.sysroot-web.${platform.debian}.libstd-rust-web-dev];
     };
   };
   cxx = import ./toolchain/cxx.nix {
@@ -59,7 +74,7 @@
     inherit bootstrap buildPlatform cc cxx libraries libstdcxx patchelf pkg-config platform platformName system;
     buildCc = build.cc;
     buildCxx = build.cxx;
-    debs = tools.cc;
+    debs = ownTools.cc;
   };
   sysroot = sysrootOf {};
   sysrootOf = args:
@@ -69,45 +84,55 @@
       }
       // args);
 
-  # What builds use beside the compiler, once they ask for it.
-  withShell = import ./toolchain/shell.nix {
+  # derivation: the gconv modules of the C library, which few programs need
+  gconv = derivation {
+    inherit system;
+    inherit (libraries.libc6) src;
+    PATH = "${bootstrap}/bin";
+    name = "gconv-${libraries.libc6.name}";
+    args = ["-e" "-c" ''dpkg-deb -x "$src" tree; mkdir -p $out/lib/${platform.gnu}; cp -r tree/usr/lib/${platform.gnu}/gconv $out/lib/${platform.gnu}''];
+    builder = "${bootstrap}/bin/bash";
+  };
+
+  # Programs that a build uses if they are in its nativeBuildInputs.
+  withShell = import ./toolchain/sh-shim.nix {
     inherit bootstrap patchelf system;
     inherit (build) cc;
     platform = buildPlatform;
   };
   autoreconfHook = import ./toolchain/autotools.nix {
     inherit bootstrap perl system withShell;
-    debs = tools.autotools;
+    debs = ownTools.autotools;
   };
   bindgenHook = import ./toolchain/bindgen.nix {
     inherit bootstrap buildPlatform cxx platform;
     buildCxx = build.cxx;
-    clang = tools.cc.libclang-common-19-dev;
-    debs = tools.bindgen;
+    clang = ownTools.cc.libclang-common-19-dev;
+    debs = ownTools.bindgen;
   };
   cmake = import ./toolchain/cmake.nix {
     inherit bootstrap buildPlatform cxx ninja platform system;
-    debs = tools.cmake;
+    debs = ownTools.cmake;
   };
   meson = import ./toolchain/meson.nix {
     inherit bootstrap buildPlatform ninja platform python system;
-    debs = tools.meson;
+    debs = ownTools.meson;
   };
   ninja = withShell {
-    package = tools.ninja.ninja-build;
+    package = ownTools.ninja.ninja-build;
     program = "ninja";
   };
   perl = import ./toolchain/perl.nix {
     inherit bootstrap system withShell;
-    debs = tools.autotools;
+    debs = ownTools.autotools;
   };
   protoc = import ./toolchain/protoc.nix {
     inherit bootstrap system;
-    debs = tools.protoc;
+    debs = ownTools.protoc;
   };
   python = import ./toolchain/python.nix {
     inherit bootstrap patchelf system;
-    debs = tools.meson;
+    debs = ownTools.meson;
   };
 
   librdkafka = import ./packages/librdkafka.nix {
@@ -121,7 +146,7 @@
     inherit bash bootstrap cargoEnvironment libraries seeds stdenv system;
     make = import ./toolchain/make.nix {
       inherit bootstrap system;
-      debs = tools.cc;
+      debs = ownTools.cc;
     };
     patchShebangs = import ./toolchain/patch-shebangs.nix {inherit bootstrap system;};
   };
@@ -136,6 +161,7 @@
       cc
       cmake
       cxx
+      gconv
       libraries
       librdkafka
       meson
@@ -149,6 +175,9 @@
       rusts
       stdenv
       ;
+    tools =
+      {inherit autoreconfHook bindgenHook cmake meson ninja perl protoc python;}
+      // import ./toolchain/tools.nix {inherit bootstrap system;} pinnedTools;
   };
 in
   own

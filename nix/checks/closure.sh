@@ -1,9 +1,10 @@
-# The image holds the program's closure, all of it and nothing else, and that is free of what only
-# builds need.
+# The image holds the program's closure and what its files at / lead to, all of it and nothing else, and that is
+# free of what only builds need.
 
 slipway-pack unpack --platform "$oci" "$image" root
 
-grep '^/nix/store/[^/]*$' closure | sort -u >expected
+[[ -e files ]] || touch files
+cat closure files | grep '^/nix/store/[^/]*$' | grep -v -- '-image-files$' | sort -u >expected
 (cd root && find nix/store -mindepth 1 -maxdepth 1 | sed 's|^|/|' | sort) >found
 diff expected found
 

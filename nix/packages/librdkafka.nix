@@ -1,13 +1,18 @@
-# librdkafka from the source that the crate rdkafka-sys carries, so that bindings and library are
-# of the same version by construction. Two changes, each told at the top of its patch: waits do not
-# depend on the time of day, and a cluster that had no broker for a moment is found again.
+# Returns a derivation with librdkafka for one target, with the outputs `out` and `dev`. The source is the
+# copy in the crate rdkafka-sys, so the library always has the version of the bindings. Two patches change it;
+# the header of each patch explains why: timeouts use the monotonic clock, and the client reconnects after no
+# broker was available.
 {
+  # derivation: the .crate file of rdkafka-sys
   crate,
+  # attribute set: Debian packages for the target, by name
   libraries,
+  # attribute set: the target's build environment (toolchain/stdenv.nix)
   stdenv,
+  # string: version of rdkafka-sys
   version,
 }: let
-  # a version such as 4.10.0+2.12.1 is that of the bindings and that of the library
+  # A version such as 4.10.0+2.12.1 consists of the version of the bindings and the version of the library.
   libraryVersion = builtins.elemAt (builtins.match "[^+]*\\+(.*)" version) 0;
 
   build = attrs:
@@ -23,7 +28,7 @@
           # asked for, but only the C library is built
           export CXX=$CC
         '';
-        # its configure is not made by autoconf
+        # librdkafka's configure script is not from autoconf.
         configurePlatforms = [];
         cxx = false;
         configureFlags = [
@@ -54,8 +59,8 @@
 in
   package
   // {
-    # the same, built once more, to be compared
+    # a second build, for the check that compares both
     again = build {again = true;};
-    # What links to it is given the directory of headers; that names the library.
+    # Builds use the output with the headers. Its dependency is the library.
     dev = package.dev // {depends = [package];};
   }

@@ -1,9 +1,14 @@
-# The process info reporter for one target, and its image.
+# Returns the process info reporter for one target, { again, image, program }.
 {
+  # derivation or null: `program.dependencies` for another target, as in build-rust.nix
   builtFor,
+  # function: image.nix
   image,
+  # path: root directory of the cargo workspace
   root,
+  # attribute set: target.nix
   target,
+  # attribute set: rust/workspace.nix with the package reporter
   workspace,
 }: let
   manifest = builtins.fromTOML (builtins.readFile (root + "/Cargo.toml"));
@@ -18,7 +23,7 @@
 in {
   inherit program;
 
-  # the same, built once more from the first crate on, to be compared
+  # a second build that includes all dependencies, for the check that compares both
   again = target.buildRust (arguments // {again = true;});
 
   image = image {
@@ -28,7 +33,7 @@ in {
     labels = {
       "org.opencontainers.image.description" = "Sends the time, its process id and its user id to Kafka";
       "org.opencontainers.image.licenses" = manifest.workspace.package.license;
-      # Of the sources that go into the image, so that no other change of the repository makes a new image.
+      # A hash of the program's sources and not the git commit, so that other commits do not change the image.
       "org.opencontainers.image.revision" = program.revision;
       "org.opencontainers.image.source" = manifest.workspace.package.repository;
       "org.opencontainers.image.title" = "reporter";

@@ -8,8 +8,24 @@ bindgenHook|nable to find libclang
 perl|perl.*\(No such file\|not found\)
 protoc|not find `protoc`'
 
+# The workspace's lints, of whatever setting, are for its sources and not for the stand-ins. cargo caps the
+# lints of crates from outside by itself.
+capLints() {
+  local rustc
+  rustc=$(command -v rustc)
+  mkdir "$NIX_BUILD_TOP/bin"
+  cat >"$NIX_BUILD_TOP/bin/rustc" <<END
+#!$SHELL
+[[ " \$members " != *" \$CARGO_PKG_NAME "* || " \$* " = *" --cap-lints"* ]] || set -- "\$@" --cap-lints allow
+exec $rustc "\$@"
+END
+  chmod +x "$NIX_BUILD_TOP/bin/rustc"
+  PATH=$NIX_BUILD_TOP/bin:$PATH
+}
+
 buildDependencies() {
   local tool words log=$NIX_BUILD_TOP/dependencies.log failed name member
+  capLints
   if ! (
     set -o pipefail
     cargo "$@" --frozen --keep-going -j "$NIX_BUILD_CORES" 2>&1 | tee "$log"
@@ -26,6 +42,11 @@ buildDependencies() {
         echo "error: the build of a crate runs a program that is not there; let flake.nix say: nativeBuildInputs = target: [target.$tool];" >&2
       fi
     done <<<"$tools"
+    while IFS='|' read -r tool words; do
+      if grep -qE "(error|failed|panicked|unable|could not|cannot|executing|running|run|find).*\\<($words)\\>|\\<($words)\\>.*(not found|not installed|No such file|missing)" "$log"; then
+        echo "error: the build of a crate runs ${words%%|*}; run: slipway add --build $tool, and let flake.nix say: nativeBuildInputs = target: [target.tools.$tool];" >&2
+      fi
+    done <<<"$packagedTools"
     [[ -n $failed ]] || return 1
     for name in $failed; do
       [[ " $members " = *" $name "* ]] || return 1

@@ -1,7 +1,9 @@
-# The variables by which cargo, and the crates that build C, find the compilers: those of the build
-# machine for build scripts and macros, those of the target for the rest.
+# Returns the environment variables, as an attribute set, that tell cargo and the crate cc which compilers to
+# use: the build machine's for build scripts and proc macros, the target's for everything else.
 {
+  # the build machine's row of platforms.nix
   buildPlatform,
+  # the target's row of platforms.nix
   platform,
 }: let
   inherit (builtins) filter isString replaceStrings split;

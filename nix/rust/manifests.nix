@@ -1,9 +1,14 @@
-# A cargo workspace as its manifests and Cargo.lock tell it: where its packages are, what programs they
-# make, which crates they need from outside. Somebody else's workspace is built from its manifests as they
-# are; what is found out here is what the two steps of a build (build-workspace.nix) have to know before.
-{root}: let
+# Reads the manifests and Cargo.lock of a user's cargo workspace. Returns an attribute set with what
+# build-workspace.nix needs to know during evaluation: the directories of the packages, their programs, and
+# the crates from registries and git. The attributes are described where they are defined. The build uses the
+# manifests unchanged, unlike rust/workspace.nix, which reduces them for this repository's own packages.
+{
+  # path: root directory of the workspace
+  root,
+}: let
   inherit (builtins) attrNames attrValues concatLists concatMap concatStringsSep elem elemAt filter foldl' fromTOML genList head isAttrs isString length listToAttrs map match pathExists readDir readFile replaceStrings split stringLength substring;
 
+  # Join a directory, "" for the root, and a file name.
   at = dir: file:
     if dir == ""
     then file
@@ -16,7 +21,8 @@
     then done
     else done ++ [one]) [];
 
-  # A path in a manifest of `dir` as one from the root; null when it leads out of it.
+  # Convert a path relative to `dir` into a path relative to the root. Returns null if the result is outside
+  # the root.
   resolve = dir: path: let
     step = done: part:
       if done == null || part == "."
@@ -40,7 +46,7 @@
   in
     filter (name: elem entries.${name} ["directory" "symlink"] && name != "target" && substring 0 1 name != ".") (attrNames entries);
 
-  # The directories that patterns, as of `members`, stand for.
+  # Returns the directories with a Cargo.toml that match a list of patterns, such as `workspace.members`.
   expand = concatMap (pattern: let
     regex = replaceStrings ["." "+" "*" "?"] ["[.]" "[+]" ".*" "."];
     step = dirs: part:
@@ -83,7 +89,7 @@
   in
     ofKinds manifest ++ concatMap ofKinds (attrValues (manifest.target or {}));
 
-  # Where a dependency lies that is none of the registry's: [], or its directory.
+  # Returns a list with the directory of a path dependency, or [] for other dependencies.
   pathOf = dir: name: dependency: let
     inherited = dependency.workspace or false;
     own =
@@ -115,7 +121,7 @@
     (concatMap (table: concatMap (name: pathOf dir name table.${name}) (attrNames table))
       (tablesOf manifest ++ patches));
 
-  withPaths = import ../closure.nix {
+  withPaths = import ../transitive-closure.nix {
     key = dir: "/${dir}";
     next = pathsOf;
   };
@@ -127,14 +133,17 @@
     inherit (manifest.package) name;
     isMember = elem dir memberDirs;
   };
-  # The packages in the tree: { dir, manifest, name, isMember }. One that has no [package] only lends its settings.
+  # list of { dir, manifest, name, isMember }: the packages in the project's directory. A manifest without
+  # [package] is not among them; it only has settings of the workspace.
   locals = filter (one: one.manifest ? package) (map local (withPaths (
     if rootManifest ? package
     then memberDirs
     else [""] ++ memberDirs
   )));
+  # those of `locals` that are workspace members
   members = filter (one: one.isMember) locals;
 
+  # Returns the field `key` of [package], which can be inherited from the workspace, or null.
   inherits = one: key: let
     value = one.manifest.package.${key} or null;
   in
@@ -142,10 +151,11 @@
     then (workspace.package or {}).${key} or null
     else value;
 
-  # What Cargo.lock has of a package in the tree.
+  # Returns a list with the Cargo.lock entry of a local package, or [].
   lockedAs = one: filter (p: !(p ? source) && p.name == one.name) lockedPackages;
 
-  # cargo itself finds out all the rest, and says less clearly what to do.
+  # list of strings: differences between Cargo.toml and Cargo.lock, for an error message that says what to do.
+  # cargo detects all other differences during the build.
   stale = concatMap (one: let
     locked = head (lockedAs one);
     version = inherits one "version";
@@ -167,7 +177,8 @@
     else map (name: "it has no ${name} for ${one.name}") lacking)
   members;
 
-  # What cargo takes for programs of a package when it finds them, and what the manifest names.
+  # Returns the binary targets of a package as a list of { name, path, … }: those in the manifest and those
+  # that cargo discovers (https://doc.rust-lang.org/cargo/reference/cargo-targets.html#target-auto-discovery).
   programsOf = one: let
     inherit (one) dir manifest;
     declared = manifest.bin or [];
@@ -219,7 +230,7 @@
           else (head fitting).path
       );
     isNew = bin: !(builtins.any (other: other.name == bin.name || resolve "" (pathFor other) == bin.path) declared);
-    # In edition 2015 naming one program turns the search for others off.
+    # In edition 2015, cargo discovers no binary targets if the manifest declares one.
     searches = manifest.package.autobins or (declared == [] || (inherits one "edition") != null && inherits one "edition" != "2015");
   in
     map (bin: bin // {path = pathFor bin;}) declared
@@ -229,8 +240,9 @@
       else []
     );
 
-  # The files that must be there for cargo to take a manifest: they are stood in for while dependencies are built.
   libraryOf = one: one.manifest.lib.path or "src/lib.rs";
+  # Returns the source files that cargo requires to accept a manifest, relative to the package. The dependency
+  # build replaces them with placeholders.
   targetFiles = one: let
     inherit (one) dir manifest;
     declaredIn = directory: target: let
@@ -262,14 +274,14 @@
       )
     );
 
-  # Settings of cargo that come with the project.
+  # attribute set: the project's cargo configuration
   config = let
     files = filter exists [".cargo/config.toml" ".cargo/config"];
   in
     if files == []
     then {}
     else readTOML (head files);
-  # `cargo vendor` into the tree: the directory, or null.
+  # string or null: the directory in the project with the result of `cargo vendor`
   vendored = let
     sources = config.source or {};
     name = (sources.crates-io or {}).replace-with or null;
@@ -280,9 +292,33 @@
     else resolve "" directory;
 
   outside = filter (p: p ? source) lockedPackages;
-  fromGit = filter (p: match "git[+].*" p.source != null) outside;
+  # list: Cargo.lock entries of crates from git, with the additional attributes `url`, `commit` and `choice`.
+  # `choice` is [] or [KIND NAME], where KIND is "branch", "tag" or "rev".
+  fromGit = let
+    ofGit = p: let
+      parts = match "git[+]([^?#]*)([?]([a-z]*)=([^#]*))?#(.*)" p.source;
+      decode = replaceStrings ["%20" "%23" "%2B" "%2F" "%3A" "%40" "%25"] [" " "#" "+" "/" ":" "@" "%"];
+    in
+      if parts == null
+      then []
+      else [
+        (p
+          // {
+            choice =
+              if elemAt parts 1 == null
+              then []
+              else [(elemAt parts 2) (decode (elemAt parts 3))];
+            commit = elemAt parts 4;
+            url = head parts;
+          })
+      ];
+  in
+    if vendored != null
+    then []
+    else concatMap ofGit outside;
 
-  # A crate from outside may use a package of the tree, by [patch]: that one must be there in earnest.
+  # list, as `locals`: packages in the project that external crates use because of [patch]. The dependency
+  # build needs their real sources.
   usedFromOutside = let
     names = concatMap (p: map (entry: head (split " " entry)) (p.dependencies or [])) outside;
     used = filter (one: elem one.name names) locals;
@@ -291,18 +327,17 @@
 in
   if stale != []
   then throw "Cargo.lock is older than Cargo.toml (${head stale}); run: cargo update --workspace"
-  else if fromGit != [] && vendored == null
-  then throw "Cargo.lock has ${(head fromGit).name} ${(head fromGit).version} from git (${(head fromGit).source}), and only registries are fetched from; put the crates into the tree: mkdir -p .cargo && cargo vendor >>.cargo/config.toml && git add --force .cargo vendor"
   else {
-    inherit at expand inherits locals members programsOf rootManifest targetFiles usedFromOutside vendored workspace;
+    inherit at expand fromGit inherits locals members programsOf rootManifest targetFiles usedFromOutside vendored workspace;
 
-    # entries of Cargo.lock whose files come from a registry
+    # list: Cargo.lock entries of crates from registries
     crates =
       if vendored != null
       then []
       else filter (p: p ? checksum) outside;
 
-    # directories whose Cargo.toml a build reads: those of all packages, and those above, one of which is the workspace's
+    # list of strings: directories with a Cargo.toml that cargo reads, those of the packages and their
+    # parents, in which cargo searches the workspace root
     manifestDirs = let
       above = dir: let
         parts = partsOf dir;
@@ -311,7 +346,7 @@ in
     in
       filter (dir: exists (at dir "Cargo.toml")) (unique (concatMap (one: above one.dir) locals));
 
-    # of all packages that Cargo.lock has
+    # attribute set: the names of all packages in Cargo.lock, each with the value true
     lockedNames = listToAttrs (map (p: {
         inherit (p) name;
         value = true;

@@ -1,5 +1,5 @@
-# A value as TOML (https://toml.io/en/v1.0.0), for the manifests that are put together here.
-# What TOML and JSON spell alike, which is all but tables, is left to toJSON.
+# Returns a function from an attribute set to TOML text (https://toml.io/en/v1.0.0), for generated manifests.
+# toJSON writes everything except tables, because these values have the same syntax in TOML and JSON.
 let
   inherit (builtins) attrNames concatMap concatStringsSep filter isAttrs isList map toJSON;
 
@@ -13,7 +13,7 @@ let
   isTable = value: isAttrs value;
   isTableArray = value: isList value && value != [] && isAttrs (builtins.head value);
 
-  # the lines of a table: first its plain keys, then the tables in it
+  # Returns the lines of a table: first its plain keys, then its subtables.
   table = path: attrs: let
     plain = filter (key: !(isTable attrs.${key} || isTableArray attrs.${key})) (attrNames attrs);
     header = key: concatStringsSep "." (path ++ [(toJSON key)]);

@@ -1,14 +1,20 @@
-# Crates laid out as cargo's directory source wants them
+# Returns a derivation with crates, laid out as a cargo directory source
 # (https://doc.rust-lang.org/cargo/reference/source-replacement.html#directory-sources).
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # list: entries of Cargo.lock with a checksum
   crates,
+  # string: prefix of the derivation's name
   name,
+  # attribute set: the functions of seeds.nix
   seeds,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
+  # derivation: the static bash executable
   bash,
-  # the command of that name, for crates that may bring a configure script, which names an interpreter that a
-  # sandbox does not have
+  # derivation or null: patch-shebangs.nix, for crates with configure scripts, which otherwise need an
+  # interpreter that the sandbox does not have. null if no crate has such a script.
   patchShebangs ? null,
 }:
 derivation {

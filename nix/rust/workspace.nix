@@ -1,10 +1,13 @@
-# The part of a cargo workspace that some of its packages need: which members, which crates, and
-# manifests and a Cargo.lock that name just these (and what a shared crate needs only with features that
-# others of the workspace turn on: cargo drops that itself). Nothing else of the workspace can then cause a
-# rebuild: not another member's sources or dependencies, and, without `dev`, not even tests.
+# Returns the part of a cargo workspace that some of its packages need, { locals, crates, manifests }. The
+# generated manifests and Cargo.lock list only these members and crates. Changes to other members do not cause
+# a rebuild, and without `dev` neither do changes to tests. Cargo.lock can list more crates than a build
+# needs: dependencies of a shared crate for features that only other members enable. cargo ignores them.
 {
+  # path: root directory of the workspace
   root,
+  # list of strings: names of the packages to build
   packages,
+  # bool: whether to include dev-dependencies and tests
   dev ? false,
 }: let
   inherit
@@ -13,6 +16,7 @@
     attrValues
     concatLists
     concatMap
+    concatStringsSep
     elem
     filter
     fromTOML
@@ -38,7 +42,47 @@
   rootManifest = readTOML (root + "/Cargo.toml");
   lock = readTOML (root + "/Cargo.lock");
 
-  # "crates/*" stands for every directory in crates with a manifest.
+  # Replace inherited dependencies in a member's manifest with the definitions of the workspace.
+  shared = mapAttrs (_: dependency:
+    if isString dependency
+    then {version = dependency;}
+    else dependency) (rootManifest.workspace.dependencies or {});
+  writtenOut = dir: let
+    toRoot = concatStringsSep "" (map (_: "../") (filter isString (split "/" dir)));
+    one = name: dependency: let
+      common = shared.${name};
+    in
+      if !(dependency.workspace or false)
+      then dependency
+      else
+        common
+        // removeAttrs dependency ["workspace"]
+        // (
+          if common ? path
+          then {path = toRoot + common.path;}
+          else {}
+        )
+        // (
+          if common ? features || dependency ? features
+          then {features = common.features or [] ++ dependency.features or [];}
+          else {}
+        );
+    tables = intersectAttrs {
+      build-dependencies = {};
+      dependencies = {};
+      dev-dependencies = {};
+    };
+    ofTables = manifest: manifest // mapAttrs (_: mapAttrs one) (tables manifest);
+  in
+    manifest:
+      ofTables manifest
+      // (
+        if manifest ? target
+        then {target = mapAttrs (_: ofTables) manifest.target;}
+        else {}
+      );
+
+  # Expand "crates/*" to every directory in crates/ with a manifest.
   expand = pattern: let
     parent = match "(.*)/[*]" pattern;
   in
@@ -50,7 +94,7 @@
 
   members = listToAttrs (map
     (dir: let
-      manifest = readTOML (root + "/${dir}/Cargo.toml");
+      manifest = writtenOut dir (readTOML (root + "/${dir}/Cargo.toml"));
     in {
       inherit (manifest.package) name;
       value = {inherit dir manifest;};
@@ -64,7 +108,8 @@
       then ["dev-dependencies"]
       else []
     );
-  # The crates that a manifest asks for, by their own names.
+  # Returns the package names of a manifest's dependencies; these differ from the keys of renamed
+  # dependencies.
   wanted = manifest: let
     tables = concatMap (table:
       [(manifest.${table} or {})]
@@ -74,7 +119,8 @@
   in
     concatMap (table: map (name: crateName name table.${name}) (attrNames table)) tables;
 
-  # An entry of `dependencies` in Cargo.lock: NAME, or NAME VERSION where there are several.
+  # Returns the package that an entry of `dependencies` in Cargo.lock refers to. An entry is NAME, or
+  # NAME VERSION if there are several versions.
   find = entry: let
     words = filter isString (split " " entry);
     named = filter (p: p.name == head words) lock.package;
@@ -92,7 +138,7 @@
     then all
     else filter (entry: elem (find entry).name (wanted members.${locked.name}.manifest)) all;
 
-  withDependencies = import ../closure.nix {
+  withDependencies = import ../transitive-closure.nix {
     key = locked: "${locked.name} ${locked.version}";
     next = locked: map find (dependenciesOf locked);
   };
@@ -112,13 +158,13 @@
     then manifest
     else removeAttrs manifest ["bench" "dev-dependencies" "example" "test"];
 in {
-  # the members among them: { dir, manifest }
+  # list of { dir, manifest }: the members
   inherit locals;
 
-  # entries of Cargo.lock with a checksum
+  # list: Cargo.lock entries of the crates from the registry
   crates = filter (p: p ? checksum) closure;
 
-  # file name → content
+  # attribute set: content of each generated file, by file name
   manifests =
     {
       "Cargo.lock" = "version = ${toString lock.version}\n" + toTOML {package = closure;};
@@ -128,7 +174,7 @@ in {
         else
           intersectAttrs {patch = {};} rootManifest
           // {
-            # of the profiles those that every workspace has; the rest builds nothing here
+            # Keep only cargo's standard profiles; builds use no others.
             profile =
               intersectAttrs {
                 dev = {};
@@ -137,7 +183,7 @@ in {
               }
               (rootManifest.profile or {});
             workspace =
-              removeAttrs rootManifest.workspace ["default-members" "exclude"]
+              removeAttrs rootManifest.workspace ["default-members" "dependencies" "exclude"]
               // {members = map (local: local.dir) locals;};
           }
       );

@@ -1,10 +1,15 @@
-# autoconf, automake and libtool, and for builds that have them among their nativeBuildInputs a phase
-# that makes `configure`.
+# Returns a derivation with autoconf, automake and libtool. In nativeBuildInputs, it adds a phase that runs
+# autoreconf before the configure phase.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # derivation: perl.nix
   perl,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
+  # function: sh-shim.nix
   withShell,
 }: let
   m4 = withShell {
@@ -16,7 +21,7 @@
     inherit system;
     PATH = "${bootstrap}/bin";
     name = "autotools";
-    # Debian's packages as they are, in one tree: they know each other's places.
+    # Unpatched packages in one tree, because they refer to each other by paths below /usr.
     packages = map (name: debs.${name}.src) ["autoconf" "automake" "autotools-dev" "libtool" "pkgconf"];
     args = [
       "-e"
@@ -50,6 +55,6 @@ in
         patchShebangs .
         autoreconf --force --install
       '';
-      phases = "unpack autoreconf configure build check install fixup";
+      phases = "unpack patch autoreconf configure build check install fixup";
     };
   }

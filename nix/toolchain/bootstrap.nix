@@ -1,7 +1,11 @@
-# A shell and the Unix tools, from two static programs: all that runs in an empty sandbox.
+# Returns a derivation with bash and the Unix tools in bin/. Both programs are static, because an empty
+# sandbox has no loader and no libraries.
 {
+  # derivation: the static bash executable
   bash,
+  # derivation: the static busybox executable
   busybox,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }:
 derivation {

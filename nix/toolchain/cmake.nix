@@ -1,17 +1,23 @@
-# CMake, and for builds that have it among their nativeBuildInputs a toolchain file and phases
-# (https://cmake.org/cmake/help/v3.31/manual/cmake-toolchains.7.html). It builds with Ninja: its
-# makefiles ask for /bin/sh by name.
+# Returns a derivation with CMake. In nativeBuildInputs, it sets a toolchain file
+# (https://cmake.org/cmake/help/v3.31/manual/cmake-toolchains.7.html) and the configure, build and install
+# phases. The generator is Ninja, because CMake's makefiles require /bin/sh.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # the build machine's row of platforms.nix
   buildPlatform,
-  # the target's compiler
+  # derivation: the target's compiler (cxx.nix)
   cxx,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # derivation: Ninja, from sh-shim.nix
   ninja,
+  # the target's row of platforms.nix
   platform,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
-  # Who names the system says that what is built does not run here.
+  # CMake cross-compiles if CMAKE_SYSTEM_NAME is set.
   crossing =
     if platform == buildPlatform
     then ""
@@ -25,7 +31,8 @@
     name = "${platform.gnu}.cmake";
     args = ["-c" ''printf '%s' "$text" >"$out"''];
     builder = "${bootstrap}/bin/bash";
-    # Libraries are in the inputs, beside the C library and in the sources, programs are on PATH.
+    # CMake searches libraries and headers in buildInputs, the sysroot, the build directory and the output.
+    # It searches programs on PATH.
     text = ''
       ${crossing}
       set(CMAKE_C_COMPILER ${platform.gnu}-cc)
@@ -44,7 +51,7 @@
     '';
   };
 
-  # CMake finds its modules beside itself.
+  # CMake finds its modules relative to its executable, so the executable is copied.
   cmake = derivation {
     inherit system;
     PATH = "${bootstrap}/bin";

@@ -1,19 +1,26 @@
-# The C++ compiler for one target, and a C compiler that goes with it: its programs may have objects
-# in them that come from C++. Both are the C compiler, which stays as it is, with a sysroot that has
-# libstdc++. What is linked finds libstdc++ and the package's own libraries; a directory in which
-# nothing is needed leaves RUNPATH in the end.
+# Returns a derivation with the C++ compiler for one target, and with a C compiler that can link C++ objects.
+# Both call the compiler of cc.nix with a sysroot that has libstdc++. They add libstdc++ and the package's own
+# lib/ to RUNPATH; the fixup phase removes the entries that a program does not need.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # derivation: the target's C compiler (cc.nix)
   cc,
+  # Debian package libstdc++6 of the target
   libstdcxx,
+  # the target's row of platforms.nix
   platform,
+  # string: name of that row
   platformName,
+  # derivation: sysroot.nix with `cxx = true`
   sysroot,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
   inherit (platform) gnu;
 
-  # Where a header lies is not for the program to tell: it would refer to the header's package.
+  # Map the paths of headers to /usr/include. Otherwise a program that uses __FILE__ in a header would refer to
+  # the package of the header.
   wrapper = driver: ''
     #!${bootstrap}/bin/bash
     headers=-ffile-prefix-map=${sysroot}=

@@ -1,7 +1,11 @@
-# make for build scripts of crates, which know nothing of a place without /bin/sh.
+# Returns a derivation with make and gmake for build scripts of crates. It runs recipes with the shell of
+# `bootstrap`, because the sandbox has no /bin/sh.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }:
 derivation {

@@ -1,12 +1,19 @@
-# Meson, and for builds that have it among their nativeBuildInputs what it wants to know of the
-# target, and phases (https://mesonbuild.com/Machine-files.html).
+# Returns a derivation with Meson. In nativeBuildInputs, it sets the configure, build and install phases, with
+# machine files for the build machine and the target (https://mesonbuild.com/Machine-files.html).
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # the build machine's row of platforms.nix
   buildPlatform,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # derivation: Ninja, from sh-shim.nix
   ninja,
+  # the target's row of platforms.nix
   platform,
+  # derivation: python.nix
   python,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
   inherit (builtins) toFile;

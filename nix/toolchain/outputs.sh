@@ -39,7 +39,7 @@ separateDev() {
 
 # Says what would bring the toolchain into an image.
 noteToolchain() {
-  local input paths= place file
+  local input paths='' place file
   for input in $initialPath $nativeBuildInputs; do paths+=$input$'\n'; done
   for input in $buildInputs; do
     [[ $input != *-dev_* && $input != *-dev ]] || paths+=$input$'\n'

@@ -1,6 +1,9 @@
-# The command patchShebangs of nixpkgs.
+# Returns a derivation with the command patchShebangs, as in nixpkgs: it replaces the interpreters of scripts
+# with programs on PATH.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }:
 derivation {

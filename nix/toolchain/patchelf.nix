@@ -1,11 +1,15 @@
-# patchelf, from its package and those of the libraries it loads, by a path in itself. It is an RPATH,
-# which unlike RUNPATH holds for the libraries of libraries: those are still as Debian made them.
+# Returns a derivation with patchelf and the libraries that it loads. patchelf finds them by RPATH, not by
+# RUNPATH: RPATH also applies to the dependencies of libraries, and these libraries are not patched.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
-  # the row of platforms.nix for the machine that builds
+  # the build machine's row of platforms.nix
   buildPlatform,
+  # list: .deb files of libc6, libgcc-s1 and libstdc++6
   libs,
+  # .deb file of patchelf
   patchelf,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
   loader = "$out/lib/${buildPlatform.interpreter}";

@@ -1,9 +1,14 @@
-# Perl, for autoconf and for what else configures or generates with it. It looks for its modules in /usr, so
-# a variable says where they are: in builds for perl by whatever name, else for what the wrapper starts.
+# Returns a derivation with Perl, for autoconf and for other programs that configure or generate sources.
+# Debian's perl searches its modules in /usr, so PERL5LIB names their directories. The hook sets PERL5LIB for
+# builds, and the wrapper sets it if the hook has not.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
+  # function: sh-shim.nix
   withShell,
 }: let
   interpreter = withShell {

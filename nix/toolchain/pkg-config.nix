@@ -1,9 +1,15 @@
-# pkg-config for one target: it sees the .pc files of the target's inputs and no others.
+# Returns a derivation with GNU-pkg-config for one target, where GNU is the platform's GNU name. It finds only
+# the .pc files in PKG_CONFIG_PATH_PLATFORM, which stdenv sets from buildInputs.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # the target's row of platforms.nix
   platform,
+  # string: name of that row
   platformName,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }:
 derivation {

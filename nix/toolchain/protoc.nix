@@ -1,7 +1,11 @@
-# protoc, which finds the messages that everyone may import beside itself.
+# Returns a derivation with protoc. protoc finds the well-known types (google/protobuf/*.proto) relative to
+# its executable, so both are in one derivation.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }:
 derivation {

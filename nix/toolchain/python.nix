@@ -1,9 +1,14 @@
-# Python, for Meson and for programs that write source code: one tree, as it looks for its library,
-# and compiled, since no program can write beside it.
+# Returns a derivation with Python, for Meson and for programs that generate sources. Python finds its
+# standard library relative to its executable, so both are in one derivation. The modules are compiled,
+# because Python cannot write bytecode to the store.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # derivation: toolchain/patchelf.nix
   patchelf,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
   minimal = debs."python3.13-minimal";

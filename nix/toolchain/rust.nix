@@ -1,18 +1,23 @@
-# rustc and cargo, with the standard library of the build machine and of one target.
+# Returns a derivation with cargo, rustc, rustdoc, clippy and rustfmt, and with the standard libraries of the
+# build machine and of one target. Its attribute `version` is the version of rustc.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
-  # the packages that hold the programs
+  # Debian packages that have these programs
   cargo,
   clippy,
   rustc,
   rustfmt,
+  # list: Debian packages of the standard libraries, of the build machine and of the target
   standardLibraries,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
-  # These look for the standard library beside themselves unless told, each in its way.
+  # These programs search the standard library relative to their executables. The wrappers pass its location
+  # in the way that each program accepts.
   wrapped = {
     clippy-driver = "SYSROOT=@out@ exec ${clippy}/bin/clippy-driver \"$@\"";
-    # The processor that happens to build is not what the program is for.
+    # Drop target-cpu=native: the program must not depend on the build machine's processor.
     rustc = ''
       args=()
       for arg; do
@@ -30,7 +35,7 @@
     cargo-clippy = clippy;
     cargo-fmt = rustfmt;
   };
-  # as in 1.85.1
+  # such as "1.85.1"
   version = builtins.head (builtins.match "([0-9.]+).*" rustc.pin.version);
   release = builtins.head (builtins.match "([0-9]+[.][0-9]+).*" version);
   lines = f: attrs: builtins.concatStringsSep "\n" (builtins.attrValues (builtins.mapAttrs f attrs));

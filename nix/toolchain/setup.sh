@@ -12,25 +12,31 @@ export READELF=$gnu-readelf STRIP=$gnu-strip PKG_CONFIG=$gnu-pkg-config CC_FOR_B
 # cargo, the crate cc and the crate pkg-config look these up by target
 export PKG_CONFIG_ALLOW_CROSS=1
 export SOURCE_DATE_EPOCH=1
+# jemalloc and its crates compile the size of a page in, as its logarithm, and abort on kernels with larger pages.
+export JEMALLOC_SYS_WITH_LG_PAGE=${JEMALLOC_SYS_WITH_LG_PAGE:-$lgPageSize} je_cv_lg_page=${je_cv_lg_page:-$lgPageSize}
 # There is no /bin/sh.
 SHELL=$(command -v bash)
 export SHELL CONFIG_SHELL=$SHELL
 
+# Where several inputs have a library of one name, Debian's alternatives say which counts.
+source "$stdenv/alternatives"
 # Flags for the compiler wrapper, which adds those for the C library by itself.
-cflags= ldflags= pcPath=
-for dir in $buildInputs; do
+cflags='' ldflags='' pcPath=''
+for dir in $(byPriority $buildInputs); do
   for include in "$dir/include/$gnu" "$dir/include"; do
     [[ ! -d $include ]] || cflags+=" -isystem $include"
   done
   for lib in "$dir/lib/$gnu" "$dir/lib"; do
     [[ ! -d $lib ]] || ldflags+=" -L$lib -Wl,-rpath,$lib"
-    [[ ! -d $lib/pkgconfig ]] || pcPath+=${pcPath:+:}$lib/pkgconfig
+  done
+  for pkgconfig in "$dir/lib/$gnu/pkgconfig" "$dir/lib/pkgconfig" "$dir/share/pkgconfig"; do
+    [[ ! -d $pkgconfig ]] || pcPath+=${pcPath:+:}$pkgconfig
   done
 done
 export "NIX_CFLAGS_COMPILE_$platformName=$cflags"
 export "NIX_LDFLAGS_$platformName=$ldflags"
 export "PKG_CONFIG_PATH_$platformName=$pcPath"
-unset cflags ldflags pcPath dir include lib
+unset cflags ldflags pcPath dir include lib pkgconfig
 
 export NIX_BUILD_CORES=${NIX_BUILD_CORES:-1}
 [[ $NIX_BUILD_CORES != 0 ]] || NIX_BUILD_CORES=$(nproc)
@@ -48,6 +54,14 @@ unpackPhase() {
   fi
   chmod -R u+w source
   cd source
+}
+
+patchPhase() {
+  local patch
+  for patch in $patches; do
+    echo "patch: ${patch##*/}"
+    patch -p1 <"$patch"
+  done
 }
 
 configurePhase() {
@@ -94,7 +108,7 @@ runPhase() {
 
 genericBuild() {
   local phase
-  for phase in ${phases:-unpack configure build check install fixup}; do
+  for phase in ${phases:-unpack patch configure build check install fixup}; do
     runPhase "$phase"
   done
 }

@@ -1,26 +1,38 @@
-# The build environment for one target, in the words of nixpkgs': phases, nativeBuildInputs (programs
-# that run on the build machine), buildInputs (libraries for the target). What a program such as CMake
-# wants of the builds that use it, phases and variables, is its `hook`: a function from all buildInputs.
+# Returns the build environment for one target, { mkDerivation, platform }. mkDerivation has the interface of
+# nixpkgs: phases, nativeBuildInputs (programs that run on the build machine) and buildInputs (libraries for
+# the target). A program in nativeBuildInputs can have the attribute `hook`, a function from the list of all
+# buildInputs to attributes that the derivation gets, such as phases and environment variables.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
-  # the compilers of the build machine, and those for the target
+  # derivations: the build machine's compilers (cc.nix, cxx.nix)
   buildCc,
   buildCxx,
+  # the build machine's row of platforms.nix
   buildPlatform,
+  # derivations: the target's compilers (cc.nix, cxx.nix)
   cc,
   cxx,
+  # attribute set: Debian packages for the build machine, by name
   debs,
+  # attribute set: Debian packages for the target, by name
   libraries,
+  # Debian package libstdc++6 of the target
   libstdcxx,
+  # derivation: toolchain/patchelf.nix
   patchelf,
+  # derivation: pkg-config.nix
   pkg-config,
+  # the target's row of platforms.nix
   platform,
+  # string: name of that row
   platformName,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
-  inherit (builtins) elem foldl' listToAttrs removeAttrs replaceStrings;
+  inherit (builtins) attrNames elem filter foldl' head isFunction listToAttrs removeAttrs replaceStrings;
 
-  withDepends = import ../closure.nix {
+  withDepends = import ../transitive-closure.nix {
     key = package: package.outPath;
     next = package: package.depends or [];
   };
@@ -29,16 +41,21 @@
     inherit system;
     PATH = "${bootstrap}/bin";
     name = "stdenv-${platformName}";
-    args = ["-e" "-c" "mkdir -p $out; cp ${./setup.sh} $out/setup"];
+    args = ["-e" "-c" "mkdir -p $out; cp ${./setup.sh} $out/setup; cp ${./alternatives.sh} $out/alternatives"];
     builder = "${bootstrap}/bin/bash";
   };
+
+  logarithm = number:
+    if number == 1
+    then 0
+    else 1 + logarithm (number / 2);
 
   when = condition: attrs:
     if condition
     then attrs
     else {};
 
-  # The crate cc looks its compiler up by target.
+  # The crate cc reads the compiler of a target from this variable.
   cxxOf = {
     gnu,
     rust,
@@ -68,15 +85,55 @@
     };
   };
 
-  mkDerivation = {
-    name,
+  # Merge the attributes that the hooks of nativeBuildInputs return. If two hooks set one attribute to
+  # different values, the caller has to set it.
+  hooksOf = args: nativeBuildInputs: inputs:
+    foldl' (all: program: let
+      hook = (program.hook or (_: {})) inputs;
+      clash = filter (name: all ? ${name} && all.${name} != hook.${name} && !(args ? ${name})) (attrNames hook);
+    in
+      if clash != []
+      then throw "${program.name} and a program before it in nativeBuildInputs both set ${head clash}; set it yourself"
+      else all // hook) {}
+    nativeBuildInputs;
+
+  # mkDerivation, as in nixpkgs. Takes the attributes that fromAttrs lists, or a function from the final
+  # attributes to these. Returns a derivation with the attributes `overrideAttrs`, `runtimeInputs` and `meta`.
+  mkDerivation = attrsOrFunction: let
+    final = attrs // {finalPackage = package;};
+    attrs =
+      if isFunction attrsOrFunction
+      then attrsOrFunction final
+      else attrsOrFunction;
+    package =
+      fromAttrs attrs
+      // {
+        overrideAttrs = change:
+          mkDerivation (
+            if isFunction attrsOrFunction
+            then final: attrsOrFunction final // change (attrsOrFunction final)
+            else attrs // change attrs
+          );
+      };
+  in
+    package;
+
+  fromAttrs = {
+    # string: name of the store path. By default it is made from `pname` and `version`.
+    name ? "${args.pname}-${args.version}",
+    # list: libraries for the target, such as packages of lib.targets.PLATFORM.libraries
     buildInputs ? [],
-    # which machines `configure` is told
+    # list: machines that `configure` gets as --build and --host; [] for a configure script not from autoconf
     configurePlatforms ? ["build" "host"],
-    # C++ too; a package without it can do without its seeds
+    # bool: whether the compilers include C++. With false, the build needs no seeds for C++.
     cxx ? true,
+    # attribute set: `meta` of the result
+    meta ? {},
+    # list: programs that run on the build machine, such as target.cmake
     nativeBuildInputs ? [],
+    # list of strings: outputs; "dev" gets what only compilers use
     outputs ? ["out"],
+    # attribute set: further attributes of the result
     passthru ? {},
     ...
   } @ args: let
@@ -85,7 +142,7 @@
       then languages.cxx
       else languages.c;
     inputs = withDepends buildInputs;
-    hooks = foldl' (all: input: all // (input.hook or (_: {})) inputs) {} nativeBuildInputs;
+    hooks = hooksOf args nativeBuildInputs inputs;
     machines = {
       build = "--build=${buildPlatform.gnu}";
       host = "--host=${platform.gnu}";
@@ -94,14 +151,15 @@
 
     package = derivation (language.environment
       // hooks
-      // removeAttrs args ["configurePlatforms" "cxx" "passthru"]
+      // removeAttrs args ["configurePlatforms" "cxx" "meta" "passthru"]
       // when (configureFlags != []) {inherit configureFlags;}
       // when cxx {preFixup = "source ${./outputs.sh}\n${args.preFixup or ""}";}
       // {
-        inherit platformName stdenv system;
+        inherit name platformName stdenv system;
         inherit (platform) gnu;
         args = ["-e" ./default-builder.sh];
         buildGnu = buildPlatform.gnu;
+        lgPageSize = toString (logarithm platform.pageSize);
         buildInputs = inputs;
         builder = "${bootstrap}/bin/bash";
         initialPath = [bootstrap] ++ language.tools ++ [debs.make patchelf pkg-config];
@@ -109,10 +167,11 @@
       });
   in
     package
-    # who compiles against it is given the library, and what that was compiled against
+    # A build that uses the output `dev` also gets the library and the buildInputs of the library.
     // when (elem "dev" outputs) {dev = package.dev // {depends = [package] ++ buildInputs;};}
     // {
-      # what it may refer to when it runs, and what these depend on
+      inherit meta;
+      # the packages to which the result can refer at run time
       runtimeInputs = buildInputs ++ language.runtime;
     }
     // passthru;

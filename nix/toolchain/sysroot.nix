@@ -1,9 +1,13 @@
-# What a program for one target is compiled and linked against: the C library with its headers, the
-# kernel's headers and libgcc, unpacked over each other as on a Debian machine; for C++ its library too.
+# Returns a derivation with the sysroot of one target: the C library and its headers, the kernel's headers and
+# libgcc, unpacked into one tree as on a Debian system.
 {
+  # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: Debian packages for the target, by name
   debs,
+  # string: system of the build machine, such as "x86_64-linux"
   system,
+  # bool: whether to include libstdc++ and its headers
   cxx ? false,
 }: let
   inherit (debs.libc6.pin) architecture;

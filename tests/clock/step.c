@@ -1,9 +1,10 @@
-// Sets a program's clock, and no other's: preloaded (ld.so(8)), it adds the seconds in the file
-// $CLOCK_STEP, eight bytes that a test may change at any time, to the time of day.
+// Shifts the clock of one program. When preloaded (ld.so(8)), it adds the number of seconds in the
+// file $CLOCK_STEP to the time of day. The file holds eight bytes, and a test may change it at any
+// time.
 //
-// faketime(1) is not enough: with it a wait that was begun before a step ends as if there had been
-// none. In the kernel a wait until a time of day gets longer when the clock is set back, and so it
-// does here. Monotonic clocks stay as they are, as in the kernel.
+// faketime(1) is not enough: if the clock steps while a program waits, the wait ends as if there
+// had been no step. In the kernel, a wait until a time of day takes longer if the clock is set
+// back, and so it does here. Monotonic clocks do not change, as in the kernel.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,7 +38,7 @@ __attribute__((constructor)) static void begin(void) {
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
-    // Before the constructor has run there is one thread, and no step.
+    // Before the constructor has run, there is one thread and no step.
     if (!step)
         return ((int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime"))(clock, time);
     int result = real_clock_gettime(clock, time);
@@ -63,7 +64,7 @@ time_t time(time_t *where) {
     return now.tv_sec;
 }
 
-// Waits in short pieces, and looks at the clock after each.
+// Waits in short pieces, and reads the clock after each.
 static int wait(int (*real)(void *, void *, const struct timespec *), void *condition, void *mutex,
                 const struct timespec *end, int timed_out) {
     for (;;) {

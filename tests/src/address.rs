@@ -1,18 +1,18 @@
-//! Where the servers of tests listen.
+//! Addresses for the servers of tests.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
-/// Below those that Linux hands out by itself (ip_local_port_range, ip(7)): nobody gets one by
-/// chance, also while its server is down for a moment.
+/// Ports below those that Linux assigns automatically (ip_local_port_range, ip(7)). No other
+/// process gets such a port by chance, even while its server restarts.
 const PORTS: std::ops::Range<u32> = 20_000..30_000;
 
-/// An address on the loopback interface on which nobody listens, another one each time.
+/// A free address on the loopback interface. Each call returns another one.
 pub fn free_address() -> Result<String> {
     static TRIED: AtomicU32 = AtomicU32::new(0);
-    // Tests that run side by side begin at different places.
+    // Tests that run in parallel start at different ports.
     let start = std::process::id().wrapping_mul(64);
     let length = PORTS.end - PORTS.start;
     (0..length)

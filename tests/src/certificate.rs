@@ -1,4 +1,4 @@
-//! Servers that are trusted by nobody but the tests.
+//! Certificates that only the tests trust.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,9 @@ use crate::requirement::Requirement;
 
 pub const OPENSSL: Requirement = Requirement::Program("openssl", "openssl");
 
-/// `ca.crt` of an authority, and `server.crt` with `server.key` that it has signed for the loopback
-/// interface; `server.pem` is both, as Java wants it. `days` is how long the server's is good; one of -1 days has expired.
+/// Creates `ca.crt` of an authority, and `server.crt` and `server.key`, signed by it for the
+/// loopback interface. `server.pem` contains both, as Java expects. The server certificate is valid
+/// for `days` days; with -1 it has expired.
 pub fn certificates(directory: &Path, days: i32) -> Result<()> {
     let openssl = |arguments: &str| {
         Command::new("openssl")

@@ -1,17 +1,17 @@
-//! Programs are run for what they print; one that fails must show itself with all that it said.
+//! Runs programs for their output. An error contains everything that the program printed.
 
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
 pub trait CommandExt {
-    /// Runs it with no standard input, whatever its exit code.
+    /// Runs the command without standard input. Any exit code is fine.
     fn outcome(&mut self) -> Result<Output>;
 
-    /// Runs it and gives what it printed; an exit code other than 0 is an error.
+    /// Runs the command and returns its standard output. An exit code other than 0 is an error.
     fn text(&mut self) -> Result<String>;
 
-    /// Runs it, and gives its standard error when it failed, as it should.
+    /// Runs the command, which must fail, and returns its standard error.
     fn failure(&mut self) -> Result<String>;
 }
 

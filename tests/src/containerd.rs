@@ -1,5 +1,5 @@
-//! containerd(8), as a Kubernetes node has it, with directories of its own, so that nothing of the
-//! machine's is seen or touched.
+//! Runs containerd(8) as on a Kubernetes node, with its own directories, isolated from the
+//! machine's containerd.
 
 use std::fs;
 use std::process::Command;
@@ -11,14 +11,14 @@ use crate::command::CommandExt;
 use crate::daemon::Daemon;
 
 pub struct Containerd {
-    // Before the directory: it ends first.
+    // Declared before the directory, so that it is dropped first.
     _daemon: Daemon,
     directory: TempDir,
 }
 
 impl Containerd {
     pub fn start() -> Result<Self> {
-        // The path of a socket must be short.
+        // The path of a Unix socket has a maximum length.
         let directory = tempfile::Builder::new().prefix("ctd-").tempdir()?;
         let at = |name: &str| directory.path().join(name);
         let settings = format!(
@@ -46,7 +46,7 @@ impl Containerd {
         })
     }
 
-    /// The variable that makes ctr(8) use this one.
+    /// The environment variable that makes ctr(8) use this containerd.
     pub fn environment(&self) -> [(&'static str, std::path::PathBuf); 1] {
         [("CONTAINERD_ADDRESS", self.directory.path().join("socket"))]
     }

@@ -1,4 +1,4 @@
-//! A server that runs for the time of a test.
+//! A server that runs during a test.
 
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
@@ -10,13 +10,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::CommandExt;
 
-/// Asked to end when it is dropped, and waited for.
+/// A running server. Sends it SIGTERM and waits for it when dropped.
 pub struct Daemon {
     child: Child,
 }
 
 impl Daemon {
-    /// Starts it, with its output at the end of the file `log`, and waits until it is `ready`.
+    /// Starts the server, appends its output to the file `log`, and waits until `ready` returns
+    /// true.
     pub fn start(
         command: &mut Command,
         log: PathBuf,
@@ -37,7 +38,7 @@ impl Daemon {
         }
     }
 
-    /// Sends it a signal, named as kill(1) has it.
+    /// Sends a signal, named as in kill(1).
     pub fn signal(&self, name: &str) -> Result<()> {
         let id = self.child.id().to_string();
         Command::new("kill")
@@ -46,14 +47,14 @@ impl Daemon {
             .map(drop)
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     pub fn wait(&mut self) -> Result<()> {
         self.child.wait()?;
         Ok(())
     }
 }
 
-/// Why it did not become ready, if so.
+/// Waits until the server is ready. Returns the reason if it did not become ready.
 fn wait(child: &mut Child, ready: impl Fn() -> Result<bool>) -> Result<Option<String>> {
     for _ in 0..600 {
         if let Some(status) = child.try_wait()? {
@@ -69,7 +70,7 @@ fn wait(child: &mut Child, ready: impl Fn() -> Result<bool>) -> Result<Option<St
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Its id may be somebody else's once it was waited for.
+        // After a wait, the process ID may belong to another process.
         if let Ok(None) = self.child.try_wait() {
             let _ = self.signal("TERM");
             let _ = self.child.wait();

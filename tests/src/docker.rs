@@ -1,4 +1,4 @@
-//! A Docker daemon, with directories of its own and a containerd of its own.
+//! Runs a Docker daemon with its own directories and its own containerd.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use crate::daemon::Daemon;
 pub struct Docker {
     _daemon: Daemon,
     directory: TempDir,
-    /// Its images are kept by the daemon, its containers by this.
+    /// Runs the containers; the daemon stores the images.
     _containerd: Containerd,
 }
 
@@ -52,7 +52,8 @@ impl Docker {
         })
     }
 
-    /// The variables that make docker(1) use this one, and none of the user's settings.
+    /// The environment variables that make docker(1) use this daemon, and ignore the user's
+    /// settings.
     pub fn environment(&self) -> [(&'static str, String); 2] {
         let at = |name: &str| self.directory.path().join(name).display().to_string();
         [

@@ -1,4 +1,4 @@
-//! What a program tells over HTTP, asked as probes and scrapers ask; and files for programs that ask.
+//! A minimal HTTP client, for the probes and metrics of the reporter, and a server for files.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// The status of an answer, and its text.
+/// The status and the body of a response.
 pub fn get(address: &str, path: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -26,12 +26,12 @@ pub fn get(address: &str, path: &str) -> Result<(u16, String)> {
     Ok((status.with_context(|| head.to_owned())?, text.to_owned()))
 }
 
-/// Serves the files of a directory, as long as the tests run.
+/// Serves the files of a directory until the test process ends.
 pub fn serve(directory: PathBuf) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
-        // Who goes away before the answer does not matter to the next.
+        // Ignore a client that disconnects early.
         for stream in listener.incoming().flatten() {
             answer(stream, &directory).ok();
         }

@@ -1,5 +1,5 @@
-//! Apache Kafka, as setup/kafka fetched it: one process that is broker and controller, on the
-//! loopback interface, with everything that clients log in with.
+//! Runs Apache Kafka, as fetched by setup/kafka: one process as broker and controller, on the
+//! loopback interface, with TLS and SASL.
 
 mod record;
 mod settings;
@@ -23,17 +23,17 @@ use self::settings::{Addresses, properties};
 /// A user and a password, for SCRAM-SHA-256, SCRAM-SHA-512 and PLAIN.
 pub const USER: (&str, &str) = ("ada", "hunter2");
 
-/// Ways to talk to the broker.
+/// The listeners of the broker.
 #[derive(Clone, Copy, Debug)]
 pub enum Listener {
     Plaintext,
-    /// Plaintext, but the broker sends its clients to the address of a proxy, see `proxy_address`.
+    /// Plaintext, but the broker advertises the address of a proxy; see `proxy_address`.
     Proxied,
     Ssl,
     SaslSsl,
 }
 
-/// Ends when it is dropped, with all that it has stored.
+/// A running Kafka. Ends when dropped, and its storage is removed.
 pub struct Kafka {
     daemon: Option<Daemon>,
     directory: TempDir,
@@ -41,7 +41,7 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Starts one with properties beside its own, or in their place.
+    /// Starts Kafka with additional properties, which replace the defaults of the same name.
     pub fn start(more: &[(&str, &str)]) -> Result<Self> {
         let mut kafka = Self {
             daemon: None,
@@ -56,7 +56,7 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// Makes the storage, with the users whose passwords are kept there.
+    /// Formats the storage, and adds the SCRAM users to it.
     fn format(&self) -> Result<()> {
         let (user, password) = USER;
         let mut format = self.java("kafka.tools.StorageTool");
@@ -69,11 +69,11 @@ impl Kafka {
         format.text().map(drop)
     }
 
-    /// A Java program of Kafka's that is there soon, rather than fast in the long run.
+    /// A Java class of Kafka, with JVM options for a fast start instead of high throughput.
     fn java(&self, class: &str) -> Command {
         let mut java = Command::new("java");
         java.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
-        // a file that would stay when it is killed
+        // A killed JVM would leave this file behind.
         java.arg("-XX:-UsePerfData");
         java.args([
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -84,7 +84,7 @@ impl Kafka {
         java
     }
 
-    /// Starts it after `kill` or `stop`, at the same addresses and with what it has stored.
+    /// Starts Kafka again after `kill` or `stop`, with the same addresses and storage.
     pub fn start_again(&mut self) -> Result<()> {
         let mut broker = self.java("kafka.Kafka");
         broker.arg(self.directory.path().join("properties"));
@@ -97,7 +97,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// `127.0.0.1:PORT`, also while it is not running.
+    /// `127.0.0.1:PORT`. Also valid while Kafka is not running.
     pub fn address(&self, listener: Listener) -> &str {
         match listener {
             Listener::Plaintext => &self.addresses.plaintext,
@@ -107,12 +107,13 @@ impl Kafka {
         }
     }
 
-    /// Where clients of `Listener::Proxied` go: nobody listens there, unless a test does.
+    /// The address that clients of `Listener::Proxied` connect to. Nothing listens there, unless
+    /// the test starts a proxy.
     pub fn proxy_address(&self) -> &str {
         &self.addresses.proxy
     }
 
-    /// The certificate of the authority that the broker's own is from.
+    /// The certificate of the authority that signed the broker's certificate.
     pub fn authority(&self) -> PathBuf {
         self.directory.path().join("ca.crt")
     }
@@ -121,12 +122,13 @@ impl Kafka {
         Ok(fs::read_to_string(self.directory.path().join("log"))?)
     }
 
-    /// Ends it as a power cut does, but for what the kernel has not written yet.
+    /// Ends Kafka with SIGKILL. Unlike a power cut, this loses no data that the kernel has not yet
+    /// written.
     pub fn kill(&mut self) -> Result<()> {
         self.end("KILL")
     }
 
-    /// Ends it as an administrator does.
+    /// Ends Kafka with SIGTERM, as an administrator does.
     pub fn stop(&mut self) -> Result<()> {
         self.end("TERM")
     }
@@ -137,7 +139,7 @@ impl Kafka {
         daemon.wait()
     }
 
-    /// Lets it neither work nor end, with its connections open, until `resume`.
+    /// Suspends Kafka with its connections open, until `resume`.
     pub fn pause(&self) -> Result<()> {
         self.running()?.signal("STOP")
     }
@@ -150,7 +152,7 @@ impl Kafka {
         self.daemon.as_ref().context("Kafka is not running")
     }
 
-    /// A topic with settings of its own; others are made by the first message.
+    /// Creates a topic with settings. Other topics are created by the first message.
     pub fn create_topic(
         &self,
         name: &str,
@@ -160,13 +162,13 @@ impl Kafka {
         topics::create(&self.addresses.plaintext, name, partitions, settings)
     }
 
-    /// The offset after a topic's last message, in its first partition; 0 if there is no such topic,
-    /// or nobody leads it.
+    /// The offset after the last message in the first partition of a topic. 0 if the topic does not
+    /// exist or has no leader.
     pub fn end_offset(&self, topic: &str) -> Result<u64> {
         record::end_offset(&self.addresses.plaintext, topic)
     }
 
-    /// All of a topic that there is now, as kcat(1) reads it: each partition's in order.
+    /// The current messages of a topic, read with kcat(1). Those of each partition are in order.
     pub fn read(&self, topic: &str) -> Result<Vec<Record>> {
         record::read(&self.addresses.plaintext, topic)
     }
@@ -178,7 +180,7 @@ impl Drop for Kafka {
     }
 }
 
-/// Where setup/kafka puts what it fetched.
+/// The directory in which setup/kafka stores the jars.
 pub fn jars() -> PathBuf {
     repository().join("target/kafka")
 }

@@ -1,5 +1,5 @@
-//! What deploy/ comes to, rendered by the kubectl that is pinned, since each kustomize knows other
-//! fields: that of Debian bookworm is of 2019.
+//! Renders deploy/ with the kubectl that Nix pins. Versions of kustomize support different fields,
+//! and the one in Debian bookworm is from 2019.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::command::CommandExt;
 use crate::nix::nix_build;
 use crate::repository::repository;
 
-/// `kubectl kustomize` of a directory with a kustomization.yaml.
+/// Runs `kubectl kustomize` on a directory with a kustomization.yaml.
 pub fn render(directory: &Path) -> Result<String> {
     let kubectl = nix_build(repository(), "kubectl")?;
     Command::new(kubectl.join("bin/kubectl"))
@@ -21,7 +21,7 @@ pub fn render(directory: &Path) -> Result<String> {
         .text()
 }
 
-/// The documents of a YAML stream, as JSON has them.
+/// Parses the documents of a YAML stream as JSON values.
 pub fn documents(text: &str) -> Result<Vec<Value>> {
     let documents = Yaml::load_from_str(text).with_context(|| format!("no YAML: {text}"))?;
     documents.into_iter().map(json).collect()

@@ -1,7 +1,7 @@
-//! What the end-to-end tests share: they use the product as its users do, through Nix, a container
-//! engine and the command line, and need what those need. `make test` runs them after `make`.
+//! Code that the end-to-end tests share. The tests use Slipway as its users do: through Nix, a
+//! container engine and the command line. `make test` runs them after `make`.
 //!
-//! Nothing here writes into the repository or into the user's container storage.
+//! The tests do not write to the repository or to the user's container storage.
 
 pub mod address;
 pub mod certificate;

@@ -1,4 +1,4 @@
-//! What should work offline is tried where there is no network at all.
+//! Runs commands without a network, to test what must work offline.
 
 use std::process::Command;
 
@@ -6,8 +6,7 @@ use anyhow::Result;
 
 use crate::requirement::is_root;
 
-/// The same command in a network namespace with nothing in it, not even a loopback interface that
-/// is up.
+/// The same command in an empty network namespace, in which even the loopback interface is down.
 pub fn none(command: &Command) -> Result<Command> {
     let mut unshare = Command::new("unshare");
     unshare.arg("--net");

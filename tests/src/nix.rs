@@ -1,4 +1,4 @@
-//! Nix, as its users call it.
+//! Runs Nix as users do.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::command::CommandExt;
 
-/// What Slipway asks of Nix, for machines on which it is not set up so: see nix.conf(5).
+/// Settings that Slipway needs, for machines whose nix.conf(5) lacks them.
 const SETTINGS: &str =
     "extra-experimental-features = nix-command flakes\nsandbox = true\nsubstitute = false";
 
-/// The variable NIX_CONFIG: what the user has in it, and what Slipway needs.
+/// The value of NIX_CONFIG: the user's settings and those that Slipway needs.
 pub fn config() -> String {
     match std::env::var("NIX_CONFIG") {
         Ok(own) => format!("{own}\n{SETTINGS}"),
@@ -20,19 +20,19 @@ pub fn config() -> String {
     }
 }
 
-/// `nix` in a directory.
+/// A `nix` command in a directory.
 pub fn nix(directory: &Path) -> Command {
     let mut command = Command::new("nix");
     command.current_dir(directory).env("NIX_CONFIG", config());
     command
 }
 
-/// Builds an output of the flake in a directory, leaves no link, and gives its store path.
+/// Builds an output of the flake in a directory, without a result link, and returns its store path.
 pub fn nix_build(directory: &Path, attribute: &str) -> Result<PathBuf> {
     build(directory, &[&format!(".#{attribute}")])
 }
 
-/// Builds one output, leaves no link and no lock, and gives its store path.
+/// Builds one output, without a result link and without a lock file, and returns its store path.
 pub fn build(directory: &Path, arguments: &[&str]) -> Result<PathBuf> {
     let built = nix(directory)
         .args(["build", "--no-link", "--no-write-lock-file", "--json"])
@@ -45,7 +45,7 @@ pub fn build(directory: &Path, arguments: &[&str]) -> Result<PathBuf> {
         .with_context(|| format!("nix build {arguments:?} gave no path: {built}"))
 }
 
-/// The derivation of an output: it changes when, and only when, Nix would build the output anew.
+/// The derivation of an output. It changes if and only if Nix would build the output again.
 pub fn derivation(directory: &Path, attribute: &str) -> Result<String> {
     nix(directory)
         .args(["eval", "--raw", &format!(".#{attribute}.drvPath")])

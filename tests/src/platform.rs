@@ -1,5 +1,4 @@
-//! The platforms that images are built for. Their names are read from the table that the product
-//! has.
+//! The platforms that images are built for, read from Slipway's platform table.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +14,17 @@ use crate::repository::repository;
 pub struct Platform {
     /// As in `.#image-aarch64`.
     pub name: String,
-    /// The kernel's entry for the emulator.
+    /// The name of the emulator in binfmt_misc.
     pub binfmt: String,
-    /// Whether a flake of Slipway's has packages that are built on such a machine.
+    /// Whether Slipway's flake has packages that are built on such a machine.
     pub builds: bool,
     /// As in `libc6 (arm64)`.
     pub debian: String,
     /// Whether its image is in `.#image`.
     pub default: bool,
-    /// As readelf prints it.
+    /// As printed by readelf.
     pub elf_machine: String,
-    /// Nix's name of such machines.
+    /// Nix's name for such machines.
     pub nix: String,
     /// As in `linux/arm64`.
     pub oci: String,
@@ -62,19 +61,19 @@ impl Platform {
             .collect()
     }
 
-    /// Those that are built when none is named.
+    /// The platforms to build for if none is named.
     pub fn defaults() -> Result<Vec<Self>> {
         let all = Self::all()?.into_iter();
         Ok(all.filter(|platform| platform.default).collect())
     }
 
-    /// This machine's.
+    /// The platform of this machine.
     pub fn own() -> Result<Self> {
         let own = Self::all()?.into_iter().find(Self::is_native);
         own.context("nix/platforms.nix has no row for this machine")
     }
 
-    /// A default one that is not this machine's.
+    /// A default platform other than this machine's.
     pub fn foreign() -> Result<Self> {
         let foreign = Self::defaults()?.into_iter().find(|it| !it.is_native());
         foreign.context("nix/platforms.nix has no default platform but this machine's")
@@ -84,12 +83,12 @@ impl Platform {
         format!("image-{}", self.name)
     }
 
-    /// As OCI has it: `arm64`, or `arm` of `linux/arm/v7`.
+    /// The OCI architecture: `arm64`, or `arm` for `linux/arm/v7`.
     pub fn architecture(&self) -> &str {
         self.oci.split('/').nth(1).unwrap_or_default()
     }
 
-    /// As OCI has it: `v7` of `linux/arm/v7`.
+    /// The OCI variant: `v7` for `linux/arm/v7`.
     pub fn variant(&self) -> Option<&str> {
         self.oci.split('/').nth(2)
     }

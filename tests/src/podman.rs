@@ -1,5 +1,5 @@
-//! podman(1) with storage and settings of its own, so that the user's images and containers are
-//! neither seen nor touched.
+//! Runs podman(1) with its own storage and settings, isolated from the user's images and
+//! containers.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use crate::command::CommandExt;
 use crate::platform::Platform;
 
-/// What runs on machines with systemd and without, with cgroups of version 1, 2 or both, and within
-/// a container: runc is less strict than crun about cgroups, and the limits are lower than those
-/// that podman would raise. There is no network but the loopback interface.
+/// Settings that work with and without systemd, with cgroups version 1, 2 or both, and inside a
+/// container. runc is less strict than crun about cgroups, and Podman would raise the limits.
+/// Containers have no network but the loopback interface.
 const SETTINGS: &str = r#"
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -27,18 +27,18 @@ lock_type = "file"
 runtime = "runc"
 "#;
 
-/// An engine; its containers and images go when it is dropped.
+/// A container engine. Removes its containers and images when dropped.
 pub struct Podman {
     directory: TempDir,
 }
 
 impl Podman {
     pub fn new() -> Result<Self> {
-        // podman wants a short path.
+        // Podman requires a short path.
         let directory = tempfile::Builder::new().prefix("podman-").tempdir()?;
         let root = directory.path();
-        // No more places than these: conmon passes on these, and not `static_dir`, to what cleans up
-        // after a container, and podman would wait for that in vain.
+        // Set no other directories: conmon passes these, but not `static_dir`, to the process that
+        // cleans up after a container, and Podman would wait forever for that process.
         fs::write(
             root.join("containers.conf"),
             format!("{SETTINGS}tmp_dir = {:?}\n", root.join("tmp")),
@@ -54,7 +54,7 @@ impl Podman {
         Ok(Self { directory })
     }
 
-    /// The variables that make any program that uses podman use this one.
+    /// The environment variables that make Podman, and programs that run it, use this storage.
     pub fn environment(&self) -> [(&'static str, std::path::PathBuf); 2] {
         let file = |name: &str| self.directory.path().join(name);
         [
@@ -69,7 +69,7 @@ impl Podman {
         command
     }
 
-    /// Loads one platform's image out of an image layout, and gives its id.
+    /// Loads the image of one platform from an image layout, and returns its ID.
     pub fn load(&self, layout: &Path, platform: &Platform) -> Result<String> {
         let name = format!("oci:{}", layout.display());
         let id = self
@@ -78,8 +78,7 @@ impl Podman {
         Ok(id.trim().into())
     }
 
-    /// `podman run` of an image as strictly as it goes: nothing can be written, and there are no
-    /// rights but a user's.
+    /// `podman run` with the strictest options: a read-only file system, and no capabilities.
     pub fn run(&self, options: &[&str], image: &str, arguments: &[&str]) -> Command {
         let strict = [
             "run",
@@ -95,7 +94,8 @@ impl Podman {
 
 impl Drop for Podman {
     fn drop(&mut self) {
-        // For a user the files are those of users of podman's making, which only podman can remove.
+        // Without root, the files belong to users of Podman's user namespace, and only Podman can
+        // remove them.
         for what in [&["pod", "rm"][..], &["rm"], &["rmi"]] {
             let _ = self
                 .command(&[what, &["--all", "--force"]].concat())

@@ -1,4 +1,4 @@
-//! A project of somebody's in a directory of its own, and Slipway as the checkout that it is an input from.
+//! A user's project in its own directory, with this repository's checkout of Slipway as an input.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// Files by their paths.
+    /// A project with these files, given as path and content.
     pub fn of(files: &[(&str, &str)]) -> Result<Self> {
         let checkout = Copy::new()?;
         checkout.commit()?;
@@ -33,7 +33,7 @@ impl Project {
         Ok(project)
     }
 
-    /// An example of the repository, without what `slipway init` wrote for it.
+    /// An example of the repository, without the files that `slipway init` wrote for it.
     pub fn example(name: &str) -> Result<Self> {
         let project = Self::of(&[])?;
         let example = repository().join("examples").join(name);
@@ -69,7 +69,7 @@ impl Project {
         self.write(name, &new)
     }
 
-    /// The reference of the checkout.
+    /// The flake reference of the checkout.
     pub fn slipway_flake(&self) -> String {
         format!("git+file://{}", self.checkout.path().display())
     }
@@ -83,7 +83,7 @@ impl Project {
         command
     }
 
-    /// A call of the command line in it.
+    /// A call of slipway in the project.
     pub fn slipway(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = slipway::slipway(arguments)?;
         command
@@ -92,7 +92,7 @@ impl Project {
         Ok(command)
     }
 
-    /// What evaluating an output says when it cannot be.
+    /// The error when Nix evaluates an output.
     pub fn evaluation_error(&self, attribute: &str) -> Result<String> {
         nix::nix(self.path())
             .args(["eval", "--raw", &format!(".#{attribute}.drvPath")])

@@ -1,5 +1,5 @@
-//! A network that breaks at the worst moment: a proxy that understands just enough of Kafka's
-//! protocol to cut a connection within a request that carries messages, or before its answer.
+//! A TCP proxy between the reporter and Kafka. It understands enough of Kafka's protocol to cut a
+//! connection in the middle of a produce request, or before the response to one.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,16 +9,16 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
 
-/// What does not come through.
+/// What the proxy cuts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cut {
     /// The second half of the request.
     Request,
-    /// The answer to a request that the broker has carried out.
+    /// The response to a request that the broker has handled.
     Answer,
 }
 
-/// Forwards until it is dropped.
+/// A proxy that runs until it is dropped.
 pub struct Proxy {
     address: String,
     shared: Arc<Shared>,
@@ -27,19 +27,19 @@ pub struct Proxy {
 
 struct Shared {
     broker: String,
-    /// Which of the produce requests are hit, counted from 1 over all connections.
+    /// The produce requests to cut, counted from 1 over all connections.
     cuts: Vec<(usize, Cut)>,
     requests: AtomicUsize,
-    /// How many of them were.
+    /// The number of cuts made so far.
     cut: AtomicUsize,
     stop: AtomicBool,
 }
 
-/// The api_key of a produce request: kafka.apache.org/protocol.html.
+/// The api_key of a produce request (kafka.apache.org/protocol.html).
 const PRODUCE: [u8; 2] = [0, 0];
 
 impl Proxy {
-    /// Forwards what comes to `address` to a broker, but for the cuts.
+    /// Listens on `address` and forwards to `broker`, except for the cuts.
     pub fn start(address: &str, broker: &str, cuts: &[(usize, Cut)]) -> Result<Self> {
         let listener = TcpListener::bind(address)?;
         let shared = Arc::new(Shared {
@@ -56,7 +56,7 @@ impl Proxy {
                     if shared.stop.load(Ordering::SeqCst) {
                         break;
                     }
-                    // A connection that fails is what clients must bear.
+                    // A failed connection is an error that clients must handle.
                     let _ = client.and_then(|client| shared.clone().forward(client));
                 }
             }
@@ -68,7 +68,7 @@ impl Proxy {
         })
     }
 
-    /// How many cuts were made.
+    /// The number of cuts made so far.
     pub fn cuts(&self) -> usize {
         self.shared.cut.load(Ordering::SeqCst)
     }
@@ -85,12 +85,12 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    /// Both ways of a connection; either ends the other.
+    /// Forwards both directions of a connection. If one ends, so does the other.
     fn forward(self: Arc<Self>, client: TcpStream) -> io::Result<()> {
         let broker = TcpStream::connect(&self.broker)?;
         client.set_nodelay(true)?;
         broker.set_nodelay(true)?;
-        // The correlation_id of the request whose answer is to be lost; none has -1 here.
+        // The correlation_id of the request whose response is dropped, or -1.
         let lost = Arc::new(AtomicI64::new(-1));
         thread::spawn({
             let (shared, lost) = (self.clone(), lost.clone());
@@ -98,7 +98,7 @@ impl Shared {
             move || {
                 let _ = shared.answers(&broker, &client, &lost);
                 let _ = broker.shutdown(Shutdown::Both);
-                // Not Both, which would end it in an orderly way.
+                // Not Shutdown::Both, which would close the connection in an orderly way.
                 let _ = client.shutdown(Shutdown::Read);
             }
         });
@@ -132,7 +132,7 @@ impl Shared {
             broker.write_all(&head)?;
             if cut == Some(Cut::Request) {
                 io::copy(&mut client.take(rest / 2), &mut broker)?;
-                // With unread bytes the end of the connection is a reset: tcp(7).
+                // Closing a connection with unread bytes sends a reset: tcp(7).
                 client.peek(&mut [0])?;
                 self.cut.fetch_add(1, Ordering::SeqCst);
                 return Ok(());
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::address::free_address;
 
-    /// A produce request, as far as a proxy looks: its correlation_id is 7, and 100 bytes follow.
+    /// The parts of a produce request that the proxy reads: correlation_id 7, and 100 more bytes.
     fn request() -> Vec<u8> {
         let head: [&[u8]; 4] = [&[0, 0, 0, 108], &PRODUCE, &[0, 11], &[0, 0, 0, 7]];
         [head.concat(), vec![1; 100]].concat()
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_cut_arrives_by_half_and_ends_in_a_reset() {
+    fn a_cut_request_arrives_by_half_and_resets_the_connection() {
         let (proxy, mut client, mut broker) = connection(Cut::Request);
         client.write_all(&request()).unwrap();
         let mut arrived = Vec::new();
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_cut_is_lost_after_its_request_has_arrived() {
+    fn a_cut_response_is_lost_after_the_request_has_arrived() {
         let (proxy, mut client, mut broker) = connection(Cut::Answer);
         client.write_all(&request()).unwrap();
         let mut arrived = vec![0; 112];
         broker.read_exact(&mut arrived).unwrap();
         assert_eq!(arrived, request());
-        // The answer to an earlier request comes through.
+        // The response to an earlier request is forwarded.
         let answer = |id: u8| [0, 0, 0, 5, 0, 0, 0, id, 1];
         broker.write_all(&[answer(6), answer(7)].concat()).unwrap();
         let mut answers = Vec::new();

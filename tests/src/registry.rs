@@ -1,4 +1,4 @@
-//! Debian's docker-registry(1), with a certificate, passwords and tokens that are thrown away.
+//! Runs Debian's docker-registry(1), with a temporary certificate and temporary credentials.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -21,28 +21,28 @@ use crate::requirement::Requirement;
 
 pub const REGISTRY: Requirement = Requirement::Program("docker-registry", "docker-registry");
 
-/// May push.
+/// A user that may push.
 pub const WRITER: (&str, &str) = ("ada", "hunter2");
-/// May pull, where there are tokens.
+/// A user that may only pull, if the registry uses tokens.
 pub const READER: (&str, &str) = ("bob", "swordfish");
 
-/// `ada:hunter2`, as htpasswd(1) hashes it with bcrypt.
+/// `ada:hunter2`, hashed with bcrypt by htpasswd(1).
 const HTPASSWD: &str = "ada:$2y$05$7/nULj566Zobg9Q91GtL2etiwczCp93kUwUlhiFGNsQUcwMQHZQpa\n";
 
-/// Who is let in.
+/// How the registry authenticates clients.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Guard {
-    /// Everybody, without encryption.
+    /// Anonymous access without TLS.
     Open,
-    /// Who has a password, over TLS.
+    /// A password over TLS.
     Password,
-    /// Who has a token of our own token server, without encryption.
+    /// A token from the test's token server, without TLS.
     Token,
 }
 
-/// Runs until it is dropped.
+/// A running registry. Stops when dropped.
 pub struct Registry {
-    // Before the directory: it ends first.
+    // Declared before the directory, so that it is dropped first.
     _server: Daemon,
     directory: TempDir,
     host: String,
@@ -84,7 +84,7 @@ impl Registry {
         if !auth.is_null() {
             config["auth"] = auth;
         }
-        // JSON is YAML.
+        // JSON is valid YAML.
         fs::write(at("config.yml"), config.to_string())?;
         let mut serve = Command::new("docker-registry");
         serve.arg("serve").arg(at("config.yml"));
@@ -104,7 +104,7 @@ impl Registry {
         &self.host
     }
 
-    /// The certificate of the authority that the registry's own is from.
+    /// The certificate of the authority that signed the registry's certificate.
     pub fn authority(&self) -> PathBuf {
         self.directory.path().join("ca.crt")
     }
@@ -114,8 +114,8 @@ impl Registry {
     }
 }
 
-/// Gives tokens as distribution's token specification has it: JSON Web Tokens, signed by the key
-/// of `server.crt`, which they carry along.
+/// Issues tokens as in distribution's token specification: JSON Web Tokens, signed by the key of
+/// `server.crt`, with that certificate included.
 struct TokenServer {
     realm: String,
     stop: Arc<AtomicBool>,
@@ -262,7 +262,7 @@ fn token(access: &[Value], directory: &Path) -> Result<String> {
 const STANDARD: [u8; 2] = *b"+/";
 const URL: [u8; 2] = *b"-_";
 
-/// Without the padding: RFC 4648, sections 4 and 5.
+/// Base64 without padding: RFC 4648, sections 4 and 5.
 fn base64(bytes: &[u8], last: [u8; 2]) -> String {
     let letters: Vec<u8> = (b'A'..=b'Z')
         .chain(b'a'..=b'z')

@@ -1,5 +1,5 @@
-//! The reporter as it is shipped: its image in an engine, with the network of the machine, in which
-//! brokers are.
+//! Runs the reporter's image in a container engine, with the host network, on which the brokers
+//! listen.
 
 use std::process::Command;
 
@@ -11,34 +11,34 @@ use crate::platform::Platform;
 use crate::podman::Podman;
 use crate::repository::repository;
 
-/// An engine with the image of one platform.
+/// A container engine with the image of one platform.
 pub struct Reporter {
     podman: Podman,
     image: String,
 }
 
-/// A container of it; removed by force when the engine is dropped.
+/// A running container. It is removed by force when the engine is dropped.
 pub struct Running<'a> {
     podman: &'a Podman,
     id: String,
 }
 
-/// How a container ended.
+/// The outcome of a container.
 pub struct Ended {
     pub code: i32,
-    /// Its standard error.
+    /// Standard error.
     pub log: String,
 }
 
 impl Reporter {
     pub fn new(platform: &Platform) -> Result<Self> {
         let podman = Podman::new()?;
-        // The index, so that it is also tested that the engine finds the platform in it.
+        // Load from the index, to test that the engine finds the platform in it.
         let image = podman.load(&nix_build(repository(), "image")?, platform)?;
         Ok(Self { podman, image })
     }
 
-    /// Starts it with options of the engine, and arguments of its own.
+    /// Starts a container with options for the engine and arguments for the reporter.
     pub fn start(&self, options: &[&str], arguments: &[&str]) -> Result<Running<'_>> {
         let options = [&["--detach", "--network=host"], options].concat();
         let id = self.podman.run(&options, &self.image, arguments).text()?;
@@ -50,7 +50,7 @@ impl Reporter {
 }
 
 impl Running<'_> {
-    /// Asks it to end, as any engine does first.
+    /// Sends SIGTERM, as every engine does first.
     pub fn terminate(&self) -> Result<()> {
         self.podman
             .command(&["kill", "--signal=TERM", &self.id])
@@ -63,7 +63,7 @@ impl Running<'_> {
         Ok(self.podman.command(&state).text()?.trim() == "true")
     }
 
-    /// Waits until it has ended, as it should within minutes.
+    /// Waits until the container ends, for some minutes at most.
     pub fn wait(self) -> Result<Ended> {
         let code = Command::new("timeout")
             .args(["300", "podman", "wait", &self.id])
@@ -76,7 +76,7 @@ impl Running<'_> {
         })
     }
 
-    /// Its standard error so far.
+    /// Standard error so far.
     pub fn log(&self) -> Result<String> {
         let logs = self.podman.command(&["logs", &self.id]).outcome()?;
         Ok(String::from_utf8_lossy(&logs.stderr).into())

@@ -1,4 +1,4 @@
-//! The repository under test, and copies of it for tests that change something.
+//! The repository under test, and copies of it for tests that change files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ pub fn repository() -> &'static Path {
     own.parent().unwrap_or(own)
 }
 
-/// A clone with what is not committed yet, that goes when it is dropped.
+/// A new git repository with the files of this one, including uncommitted changes. It is removed
+/// when dropped.
 pub struct Copy {
     directory: TempDir,
 }
@@ -35,7 +36,7 @@ impl Copy {
             .text()?;
         for file in files.split_terminator('\0') {
             let (from, to) = (repository().join(file), directory.path().join(file));
-            // A file that is deleted and not yet taken out of the index is listed too.
+            // The list includes files that were deleted but are still in the index.
             if from.symlink_metadata().is_ok() {
                 fs::create_dir_all(to.parent().unwrap_or(&to))?;
                 fs::copy(&from, &to).with_context(|| format!("copying {file}"))?;
@@ -55,7 +56,8 @@ impl Copy {
         self.path().join(name)
     }
 
-    /// Changes a file, and lets Nix see it: a flake is what git knows.
+    /// Changes a file and adds it to the index, because a flake sees only the files that git
+    /// tracks.
     pub fn edit(&self, name: &str, change: impl Fn(String) -> String) -> Result<()> {
         let file = self.file(name);
         let old = fs::read_to_string(&file).unwrap_or_default();
@@ -65,7 +67,7 @@ impl Copy {
         self.track()
     }
 
-    /// Commits what there is, for what takes nothing else: Nix locks no input that has changes.
+    /// Commits all changes, because Nix does not lock an input with uncommitted changes.
     pub fn commit(&self) -> Result<()> {
         let name = "user.name=test";
         let address = "user.email=test@mirror.example";

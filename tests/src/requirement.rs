@@ -1,5 +1,5 @@
-//! What a test needs of the machine, beside Nix. Where that is missing the test is left out, which
-//! must be seen; in continuous integration, which has CI set, it is a failure.
+//! What a test needs from the machine, besides Nix. If something is missing, the test is skipped
+//! with a message. In continuous integration, where CI is set, the test fails instead.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,25 +18,25 @@ use crate::repository::repository;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Requirement<'a> {
-    /// A program in PATH, and the Debian package that it is in.
+    /// A program in PATH, and the Debian package that contains it.
     Program(&'a str, &'a str),
-    /// Apache Kafka, and kcat to read it.
+    /// Apache Kafka, and kcat to read from it.
     Kafka,
-    /// Containers of one's own.
+    /// Containers in Podman.
     Podman,
-    /// The rights of root, and what for.
+    /// Root privileges, and the reason.
     Root(&'a str),
-    /// A place without a network.
+    /// A network namespace.
     NoNetwork,
-    /// Programs of this platform can be run, by an emulator if need be.
+    /// Programs of this platform can run, if necessary with an emulator.
     Runs(&'a Platform),
-    /// The newest Nix of Debian, in a root of its own.
+    /// Debian's newest Nix, installed in target/newest-nix.
     NewestNix,
-    /// Nix takes it from this user that the machine can build what another one can.
+    /// Nix accepts the option `extra-platforms` from this user.
     TrustedByNix,
 }
 
-/// Whether all requirements are met; says so if they are not, and fails if they must be.
+/// Whether all requirements are met. If not, prints the reason, or fails if CI is set.
 pub fn met(requirements: &[Requirement]) -> Result<bool> {
     for requirement in requirements {
         if let Err(reason) = requirement.check() {
@@ -44,7 +44,8 @@ pub fn met(requirements: &[Requirement]) -> Result<bool> {
             if std::env::var_os("CI").is_some_and(|value| !value.is_empty()) {
                 bail!("{test} would be left out, and CI is set: {reason:#}");
             }
-            // The handle, since what eprintln! prints is shown for tests that fail only.
+            // Write to the handle, because the test harness hides the output of eprintln! for tests
+            // that pass.
             writeln!(io::stderr(), "left out: {test}: {reason:#}")?;
             return Ok(false);
         }
@@ -111,7 +112,7 @@ pub fn is_root() -> Result<bool> {
     Ok(Command::new("id").arg("-u").text()?.trim() == "0")
 }
 
-/// Whether a program for a platform starts, by no more than the kernel.
+/// Whether the kernel can start a program for a platform.
 fn starts(platform: &Platform) -> Result<bool> {
     let program = nix_build(repository(), &format!("reporter-{}", platform.name))?;
     let mut program = Command::new(program.join("bin/reporter"));
@@ -123,7 +124,7 @@ fn starts(platform: &Platform) -> Result<bool> {
 
 const REGISTERED: &str = "/proc/sys/fs/binfmt_misc";
 
-/// Registers the emulator with the kernel, as systemd does where it runs (binfmt.d(5)).
+/// Registers the emulator with the kernel, as systemd does (binfmt.d(5)).
 fn runs(platform: &Platform) -> Result<()> {
     if platform.is_native() {
         return Ok(());
@@ -132,7 +133,7 @@ fn runs(platform: &Platform) -> Result<()> {
     if !entry.exists() {
         let format = format!("/usr/lib/binfmt.d/{}.conf", platform.binfmt);
         let Ok(format) = fs::read_to_string(&format) else {
-            // Debian has no entry for what the kernel runs by itself.
+            // Debian has no entry for platforms that the kernel runs natively.
             if starts(platform)? {
                 return Ok(());
             }
@@ -150,7 +151,7 @@ fn runs(platform: &Platform) -> Result<()> {
                 .args(["-t", "binfmt_misc", "none", REGISTERED])
                 .text()?;
         }
-        // Tests run side by side: that another was first is as good.
+        // Another test may have registered the emulator meanwhile.
         if let Err(e) = fs::write(&register, format.trim()) {
             if !entry.exists() {
                 return Err(e).context("registering an emulator with the kernel");

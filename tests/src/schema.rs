@@ -1,9 +1,9 @@
-//! Manifests are checked against Kubernetes' own API description, without a cluster. An API server
-//! drops a field that it does not know, with no more than a warning; here that is an error.
+//! Checks manifests against the Kubernetes API, without a cluster. An API server drops an unknown
+//! field with only a warning; here it is an error.
 //!
-//! The types of k8s-openapi are made from that description, and are lenient in the same manner: a
-//! field that they do not know is dropped, and a required one that is missing gets its empty value.
-//! So a manifest is good when it comes out of its type as it went in.
+//! The types of k8s-openapi are generated from the API description. They are lenient too: they drop
+//! an unknown field, and give a missing required field its empty value. So a manifest is valid if
+//! it is unchanged after it was parsed into its type and serialized again.
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -12,7 +12,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// Fails for a manifest that is not what its kind says, and names the field.
+/// Fails if a manifest does not match its kind, and names the field.
 pub fn check(manifest: &Value) -> Result<()> {
     let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
     let version = text(&manifest["apiVersion"]);
@@ -32,7 +32,7 @@ fn fits<T: DeserializeOwned + Serialize>(manifest: &Value) -> Result<()> {
     same("", manifest, &serde_json::to_value(typed)?)
 }
 
-/// Compares what went in with what came out.
+/// Compares the manifest with its serialized type.
 fn same(path: &str, manifest: &Value, typed: &Value) -> Result<()> {
     match (manifest, typed) {
         (Value::Object(fields), Value::Object(known)) => {
@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn a_good_deployment_passes() -> Result<()> {
+    fn accepts_a_valid_deployment() -> Result<()> {
         check(&deployment(
             json!({"name": "it", "ports": [{"containerPort": 8080}]}),
         ))
     }
 
     #[test]
-    fn a_misspelt_field_is_named() {
+    fn rejects_a_misspelled_field() {
         let error = error_of(&deployment(
             json!({"name": "it", "readynessProbe": {"tcpSocket": {"port": 1}}}),
         ));
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_in_the_wrong_place_is_named() {
+    fn rejects_a_field_in_the_wrong_place() {
         let error = error_of(&deployment(
             json!({"name": "it", "securityContext": {"fsGroup": 1}}),
         ));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_an_error() {
+    fn rejects_a_value_of_the_wrong_type() {
         let error = error_of(&deployment(
             json!({"name": "it", "env": [{"name": "PORT", "value": 8080}]}),
         ));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_required_field_that_is_missing_is_named() {
+    fn rejects_a_missing_required_field() {
         let error = error_of(&deployment(json!({"image": "reporter"})));
         assert!(
             error.ends_with("the field .spec.template.spec.containers[0].name is missing"),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_is_an_error() {
+    fn rejects_an_unknown_kind() {
         let error = error_of(&json!({"apiVersion": "apps/v1beta1", "kind": "Deployment"}));
         assert!(error.contains("no schema of apps/v1beta1"), "{error}");
     }

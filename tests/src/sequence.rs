@@ -1,5 +1,5 @@
-//! Reports to the topic `info` in which every message has a number, from 1 on: so a consumer can tell
-//! whether one is missing, is there twice, or came too early.
+//! Numbered messages in the topic `info`, from 1 on. A consumer can tell whether one is lost,
+//! duplicated or out of order.
 
 use std::thread;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::platform::Platform;
 use crate::reporter::{Ended, Reporter, Running};
 use crate::requirement::{Requirement, met};
 
-/// A broker, and the image of this machine's platform; None if this machine can't run them.
-pub fn scene(properties: &[(&str, &str)]) -> Result<Option<(Kafka, Reporter)>> {
+/// A broker, and the image for this machine's platform. `None` if this machine cannot run them.
+pub fn fixture(properties: &[(&str, &str)]) -> Result<Option<(Kafka, Reporter)>> {
     if !met(&[Requirement::Kafka, Requirement::Podman])? {
         return Ok(None);
     }
@@ -21,7 +21,7 @@ pub fn scene(properties: &[(&str, &str)]) -> Result<Option<(Kafka, Reporter)>> {
     Ok(Some((Kafka::start(properties)?, Reporter::new(&platform)?)))
 }
 
-/// Starts to report numbered messages, with time at the end for a broker to come back.
+/// Starts to report numbered messages. The flush timeout leaves time for a broker to come back.
 pub fn start<'a>(
     reporter: &'a Reporter,
     address: &str,
@@ -36,7 +36,7 @@ pub fn start<'a>(
     )
 }
 
-/// Waits until at least so many messages have arrived.
+/// Waits until at least `count` messages have arrived.
 pub fn wait_for(kafka: &Kafka, count: u64) -> Result<()> {
     for _ in 0..600 {
         if kafka.end_offset("info")? >= count {
@@ -47,7 +47,7 @@ pub fn wait_for(kafka: &Kafka, count: u64) -> Result<()> {
     bail!("{count} messages did not arrive")
 }
 
-/// The numbers of messages, in the order in which the broker has them.
+/// The numbers of the messages, in the order of the topic.
 pub fn numbers(records: &[Record]) -> Result<Vec<u64>> {
     records
         .iter()
@@ -59,7 +59,7 @@ pub fn numbers(records: &[Record]) -> Result<Vec<u64>> {
         .collect()
 }
 
-/// Each number from 1 on, once and in order.
+/// Checks that each number from 1 on occurs once and in order.
 pub fn ensure_in_order(numbers: &[u64]) -> Result<()> {
     for (expected, number) in (1..).zip(numbers) {
         ensure!(*number == expected, "{number} where {expected} should be");
@@ -67,7 +67,7 @@ pub fn ensure_in_order(numbers: &[u64]) -> Result<()> {
     Ok(())
 }
 
-/// Everything was delivered: the reporter says so, and a consumer agrees.
+/// Checks that everything was delivered, both in the reporter's log and in the topic.
 pub fn ensure_delivered(kafka: &Kafka, ended: &Ended, count: usize) -> Result<()> {
     ensure!(ended.code == 0, "{}", ended.log);
     let numbers = numbers(&kafka.read("info")?)?;

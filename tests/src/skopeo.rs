@@ -1,4 +1,4 @@
-//! skopeo(1): an independent reader of image layouts.
+//! Runs skopeo(1), an independent reader of image layouts.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +16,7 @@ pub fn skopeo(arguments: &[&str]) -> Result<String> {
     Command::new("skopeo").args(arguments).text()
 }
 
-/// The options that choose a platform's image.
+/// The options that choose the image of a platform.
 pub fn choosing(platform: &Platform) -> Vec<&str> {
     let mut options = vec![
         "--override-os=linux",
@@ -29,7 +29,7 @@ pub fn choosing(platform: &Platform) -> Vec<&str> {
     options
 }
 
-/// `skopeo inspect` with options, of an image layout.
+/// Runs `skopeo inspect` with options on an image layout.
 pub fn inspect(layout: &Path, options: &[&str]) -> Result<Value> {
     let name = format!("oci:{}", layout.display());
     let text = skopeo(&[&["inspect"], options, &[&name]].concat())?;

@@ -1,4 +1,4 @@
-//! The command line, as `make` built it.
+//! Runs the `slipway` program that `make` built.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use crate::nix;
 use crate::repository::repository;
 
-/// The program: $SLIPWAY, or what `make` makes.
+/// The path of the program: $SLIPWAY, or the output of `make`.
 pub fn program() -> Result<PathBuf> {
     let target = || {
         let directory = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
@@ -26,7 +26,7 @@ pub fn program() -> Result<PathBuf> {
     Ok(program.canonicalize()?)
 }
 
-/// A call of it in the repository.
+/// A call of slipway in the repository.
 pub fn slipway(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(program()?);
     command

@@ -1,4 +1,4 @@
-//! A file system that is small enough to be filled.
+//! A file system that is small enough to fill.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use crate::command::CommandExt;
 
-/// In memory; unmounted when it is dropped. Only root can have one.
+/// A file system in memory, unmounted when dropped. Mounting it requires root.
 pub struct Tmpfs {
     directory: TempDir,
 }
 
 impl Tmpfs {
-    /// `size` as mount(8) takes it: `64m`.
+    /// Mounts it with a `size` as in mount(8), such as `64m`.
     pub fn mount(size: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         Command::new("mount")
@@ -30,7 +30,7 @@ impl Tmpfs {
         self.directory.path()
     }
 
-    /// Leaves no room at all, until `make_room`.
+    /// Fills the file system completely, until `make_room`.
     pub fn fill(&self) -> Result<()> {
         let mut ballast = File::create(self.ballast())?;
         let page = [0; 4096];

@@ -1,5 +1,5 @@
-//! Machines that build: the flake has packages, checks and shells for each, and one that is not this
-//! machine makes a compiler, and with it a program, when it is emulated.
+//! Machines that build. The flake has packages, checks and shells for each. An emulated machine can
+//! also build the compiler, and use it to build a program.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ fn machines() -> Result<Vec<Platform>> {
 }
 
 #[test]
-fn every_output_can_be_evaluated_for_every_machine() -> Result<()> {
+fn every_output_evaluates_for_every_machine() -> Result<()> {
     let machines = machines()?;
     assert!(machines.len() > 1);
     for machine in &machines {
@@ -40,7 +40,7 @@ fn every_output_can_be_evaluated_for_every_machine() -> Result<()> {
 }
 
 #[test]
-fn an_architecture_that_is_not_locked_is_named_with_what_to_do() -> Result<()> {
+fn error_names_an_architecture_that_is_not_locked() -> Result<()> {
     let platform = Platform::foreign()?;
     let copy = Copy::new()?;
     let row = format!("for = [\"{}\"]", platform.debian);
@@ -62,7 +62,8 @@ fn an_architecture_that_is_not_locked_is_named_with_what_to_do() -> Result<()> {
     Ok(())
 }
 
-/// Builds an expression about the flake by Nix on this machine, in which the kernel emulates another.
+/// Builds an expression about the flake for `machine`, with Nix on this machine and an emulator in
+/// the kernel.
 fn built_by(machine: &Platform, expression: &str) -> Result<PathBuf> {
     let flake = format!("git+file://{}", repository().display());
     let expression = format!("let flake = builtins.getFlake \"{flake}\"; in {expression}");
@@ -74,7 +75,7 @@ fn built_by(machine: &Platform, expression: &str) -> Result<PathBuf> {
 }
 
 #[test]
-fn an_emulated_machine_builds_the_compiler_and_a_program_that_says_hello() -> Result<()> {
+fn an_emulated_machine_builds_a_compiler_and_a_program() -> Result<()> {
     let own = Platform::own()?;
     let mut others = machines()?.into_iter().filter(|it| !it.is_native());
     let machine = others.next().context("no machine but this one builds")?;
@@ -83,12 +84,12 @@ fn an_emulated_machine_builds_the_compiler_and_a_program_that_says_hello() -> Re
     }
     let library = format!(".#packages.{}.librdkafka-{}", machine.nix, machine.name);
     slipway(&["seed", "--locked", &library])?.text()?;
-    // For itself, and for the machine that this is.
+    // Build for the emulated machine itself, and cross-compile for this one.
     for target in [&machine, &own] {
         let program = built_by(
             &machine,
             &format!(
-                r#"flake.lib.forSystem.{}.targets.{}.stdenv.mkDerivation {{
+                r#"flake.lib.{}.targets.{}.stdenv.mkDerivation {{
                     name = "hello";
                     phases = "build";
                     buildPhase = ''
@@ -101,8 +102,8 @@ fn an_emulated_machine_builds_the_compiler_and_a_program_that_says_hello() -> Re
                 machine.nix, target.name
             ),
         )?;
-        let said = std::process::Command::new(program.join("bin/hello")).text()?;
-        assert_eq!(said, "hello\n");
+        let printed = std::process::Command::new(program.join("bin/hello")).text()?;
+        assert_eq!(printed, "hello\n");
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
-//! The command line on the real flake.
+//! Tests of the command line with the repository's own flake.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
@@ -13,15 +15,15 @@ use end_to_end::slipway::slipway;
 use serde_json::Value;
 
 #[test]
-fn seed_fetches_nothing_when_nothing_is_missing() -> Result<()> {
+fn seed_fetches_nothing_if_nothing_is_missing() -> Result<()> {
     nix_build(repository(), "image")?;
-    let said = slipway(&["seed", "--locked"])?.text()?;
-    assert_eq!(said, "nothing is missing\n");
+    let printed = slipway(&["seed", "--locked"])?.text()?;
+    assert_eq!(printed, "nothing is missing\n");
     Ok(())
 }
 
 #[test]
-fn build_shows_a_row_for_every_default_platform_and_the_index() -> Result<()> {
+fn build_prints_a_row_for_each_default_platform_and_the_index() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let link = directory.path().join("result");
     let link = link.to_str().context("TMPDIR")?;
@@ -41,13 +43,13 @@ fn build_shows_a_row_for_every_default_platform_and_the_index() -> Result<()> {
         .filter(|line| line.contains(" sha256:"));
     assert_eq!(digests.count(), expected.len(), "{table}");
     assert_eq!(fs::read_dir(directory.path())?.count(), expected.len());
-    // Links are in the order of what is built, whatever Nix's own is.
+    // Links follow the order of the table, whatever order Nix builds in.
     assert_eq!(fs::read_link(link)?, nix_build(repository(), "image")?);
     Ok(())
 }
 
 #[test]
-fn build_gives_the_digests_that_plain_nix_build_gives() -> Result<()> {
+fn build_prints_the_digests_of_nix_build() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let link = directory.path().join("result");
     let link = link.to_str().context("TMPDIR")?;
@@ -67,7 +69,7 @@ fn build_gives_the_digests_that_plain_nix_build_gives() -> Result<()> {
     Ok(())
 }
 
-fn runs_the_image_of(platform: &Platform) -> Result<()> {
+fn assert_runs_image_of(platform: &Platform) -> Result<()> {
     if !met(&[Requirement::Runs(platform)])? {
         return Ok(());
     }
@@ -80,23 +82,49 @@ fn runs_the_image_of(platform: &Platform) -> Result<()> {
     assert_eq!(lines.len(), 2, "{messages}");
     for line in lines {
         assert!(line.starts_with("info [0] @ "), "{line}");
-        assert!(line.ends_with(", PID: 1, UID: 65532"), "{line}");
+        assert!(line.ends_with(", PID: 2, UID: 65532"), "{line}");
     }
     Ok(())
 }
 
 #[test]
-fn run_shows_the_messages_of_the_image_of_this_machine() -> Result<()> {
-    runs_the_image_of(&Platform::own()?)
+fn run_prints_the_messages_of_the_native_image() -> Result<()> {
+    assert_runs_image_of(&Platform::own()?)
 }
 
 #[test]
-fn run_shows_the_messages_of_the_image_of_another_machine() -> Result<()> {
-    runs_the_image_of(&Platform::foreign()?)
+fn run_prints_the_messages_of_the_foreign_image() -> Result<()> {
+    assert_runs_image_of(&Platform::foreign()?)
+}
+
+/// The program has no handler for this signal, so the signal ends it, as a crash would. An emulated
+/// program did not end when it was the first process of its PID namespace.
+#[test]
+fn run_forwards_signals_and_reports_the_signal_that_ended_the_program() -> Result<()> {
+    let layout = nix_build(repository(), "image")?;
+    for platform in [Platform::own()?, Platform::foreign()?] {
+        if !met(&[Requirement::Runs(&platform)])? {
+            continue;
+        }
+        let layout = layout.to_str().context("store path")?;
+        let mut run = slipway(&["run", layout, "--platform", &platform.oci, "--"])?
+            .args(["--embedded-broker", "--interval", "0.1s"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut lines = BufReader::new(run.stdout.take().context("a pipe")?).lines();
+        lines.next().context("no message")??;
+        Command::new("kill")
+            .args(["-USR1", &run.id().to_string()])
+            .text()?;
+        // 128 plus the signal number.
+        assert_eq!(run.wait()?.code(), Some(138), "{}", platform.oci);
+    }
+    Ok(())
 }
 
 #[test]
-fn run_of_an_image_gives_its_exit_code() -> Result<()> {
+fn run_exits_with_the_exit_code_of_the_program() -> Result<()> {
     let layout = nix_build(repository(), &Platform::own()?.image())?;
     let output = slipway(&["run", layout.to_str().context("store path")?])?.outcome()?;
     let error = String::from_utf8_lossy(&output.stderr);

@@ -1,6 +1,6 @@
-//! What becomes of messages when the machine's clock is set back under way, as by NTP after a start
-//! with a wrong time. A wait until a time of day would then be an hour too long, and it is while a
-//! broker is away that librdkafka waits.
+//! Delivery when the machine's clock is set back, as by NTP after a boot with a wrong time. A wait
+//! until a time of day would then last an hour too long. librdkafka waits in this way while a
+//! broker is unreachable.
 
 use std::fs;
 use std::process::Command;
@@ -10,17 +10,16 @@ use end_to_end::command::CommandExt;
 use end_to_end::kafka::Listener;
 use end_to_end::repository::repository;
 use end_to_end::requirement::{Requirement, met};
-use end_to_end::sequence::{ensure_delivered, scene, start, wait_for};
+use end_to_end::sequence::{ensure_delivered, fixture, start, wait_for};
 
 const HOUR: i64 = 3600;
 
 #[test]
-fn a_clock_that_is_set_back_an_hour_while_the_broker_is_away_loses_doubles_and_reorders_nothing()
--> Result<()> {
+fn delivers_everything_if_the_clock_is_set_back_while_the_broker_is_down() -> Result<()> {
     if !met(&[Requirement::Program("cc", "gcc libc6-dev")])? {
         return Ok(());
     }
-    let Some((mut kafka, reporter)) = scene(&[])? else {
+    let Some((mut kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let directory = tempfile::tempdir()?;

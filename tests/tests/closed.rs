@@ -1,16 +1,16 @@
-//! Images depend on what goes into them, and on nothing else in the repository.
+//! Images depend only on their inputs, not on other files of the repository.
 
 use anyhow::Result;
 use end_to_end::nix::derivation;
 use end_to_end::platform::Platform;
 use end_to_end::repository::Copy;
 
-fn with_one_more_line(comment: &'static str) -> impl Fn(String) -> String {
+fn append_line(comment: &'static str) -> impl Fn(String) -> String {
     move |text| format!("{text}\n{comment}\n")
 }
 
 #[test]
-fn an_edit_that_is_in_no_image_rebuilds_no_image() -> Result<()> {
+fn editing_files_outside_the_images_rebuilds_no_image() -> Result<()> {
     let copy = Copy::new()?;
     let before = derivation(copy.path(), "image")?;
     for (file, line) in [
@@ -23,26 +23,23 @@ fn an_edit_that_is_in_no_image_rebuilds_no_image() -> Result<()> {
         ("nix/checks/run.sh", "# edited"),
         ("tests/src/lib.rs", "// edited"),
     ] {
-        copy.edit(file, with_one_more_line(line))?;
+        copy.edit(file, append_line(line))?;
         assert_eq!(derivation(copy.path(), "image")?, before, "{file}");
     }
     Ok(())
 }
 
 #[test]
-fn an_edit_of_the_reporter_makes_new_images() -> Result<()> {
+fn editing_the_reporter_changes_the_images() -> Result<()> {
     let copy = Copy::new()?;
     let before = derivation(copy.path(), "image")?;
-    copy.edit(
-        "crates/reporter/src/main.rs",
-        with_one_more_line("// edited"),
-    )?;
+    copy.edit("crates/reporter/src/main.rs", append_line("// edited"))?;
     assert_ne!(derivation(copy.path(), "image")?, before);
     Ok(())
 }
 
 #[test]
-fn an_edit_of_the_reporter_compiles_no_dependency_and_packs_no_library_again() -> Result<()> {
+fn editing_the_reporter_does_not_rebuild_dependencies_or_library_layers() -> Result<()> {
     let copy = Copy::new()?;
     let own = Platform::own()?.name;
     let parts = [
@@ -56,10 +53,7 @@ fn an_edit_of_the_reporter_compiles_no_dependency_and_packs_no_library_again() -
             .collect()
     };
     let before = derivations()?;
-    copy.edit(
-        "crates/reporter/src/main.rs",
-        with_one_more_line("// edited"),
-    )?;
+    copy.edit("crates/reporter/src/main.rs", append_line("// edited"))?;
     assert_eq!(derivations()?, before);
     Ok(())
 }

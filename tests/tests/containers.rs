@@ -1,4 +1,4 @@
-//! The images in a container engine, on this machine and, emulated, on another.
+//! The images in a container engine, on this machine and, with an emulator, for another one.
 
 use std::fs;
 use std::thread;
@@ -12,25 +12,26 @@ use end_to_end::podman::Podman;
 use end_to_end::repository::repository;
 use end_to_end::requirement::{Requirement, met};
 
-/// An engine that holds the image of one platform.
-struct Scene {
+/// A container engine with the image of one platform.
+struct Fixture {
     podman: Podman,
     image: String,
 }
 
-impl Scene {
-    /// None if this machine can't run that.
+impl Fixture {
+    /// Returns `None` if this machine cannot run the image.
     fn new(platform: &Platform) -> Result<Option<Self>> {
         if !met(&[Requirement::Podman, Requirement::Runs(platform)])? {
             return Ok(None);
         }
         let podman = Podman::new()?;
-        // The index, so that it is also tested that the engine finds the platform in it.
+        // Load from the index, to test that the engine finds the platform in it.
         let image = podman.load(&nix_build(repository(), "image")?, platform)?;
         Ok(Some(Self { podman, image }))
     }
 
-    /// Starts a reporter without an end, waits for its first message, and gives the container's id.
+    /// Starts a reporter that runs until it is stopped, waits for its first message, and returns
+    /// the container ID.
     fn start(&self) -> Result<String> {
         let arguments = ["--embedded-broker", "--interval", "0.1s"];
         let id = self
@@ -55,19 +56,19 @@ impl Scene {
 }
 
 fn reports_to_a_broker(platform: &Platform) -> Result<()> {
-    let Some(scene) = Scene::new(platform)? else {
+    let Some(fixture) = Fixture::new(platform)? else {
         return Ok(());
     };
     let arguments = ["--embedded-broker", "--count", "3", "--interval", "0.1s"];
-    let consumed = scene
+    let consumed = fixture
         .podman
-        .run(&["--rm"], &scene.image, &arguments)
+        .run(&["--rm"], &fixture.image, &arguments)
         .text()?;
     let lines: Vec<&str> = consumed.lines().collect();
     assert_eq!(lines.len(), 3, "{consumed}");
     for (offset, line) in lines.iter().enumerate() {
         let start = format!("info [0] @ {offset}: Time: ");
-        // alone in its PID namespace, and not root
+        // It is process 1 of its PID namespace, and does not run as root.
         assert!(
             line.starts_with(&start) && line.ends_with(", PID: 1, UID: 65532"),
             "{line}"
@@ -77,17 +78,17 @@ fn reports_to_a_broker(platform: &Platform) -> Result<()> {
 }
 
 fn ends_on_sigterm(platform: &Platform) -> Result<()> {
-    let Some(scene) = Scene::new(platform)? else {
+    let Some(fixture) = Fixture::new(platform)? else {
         return Ok(());
     };
-    let id = scene.start()?;
-    // Were it not to end by itself, podman would kill it, and the exit code be 137.
-    scene
+    let id = fixture.start()?;
+    // Podman kills a container that does not end in time, and its exit code is then 137.
+    fixture
         .podman
         .command(&["stop", "--time", "60", &id])
         .text()?;
-    let code = scene.podman.command(&["wait", &id]).text()?;
-    let logs = scene.podman.command(&["logs", &id]).outcome()?;
+    let code = fixture.podman.command(&["wait", &id]).text()?;
+    let logs = fixture.podman.command(&["logs", &id]).outcome()?;
     let log = String::from_utf8_lossy(&logs.stderr);
     assert_eq!(code.trim(), "0", "{log}");
     assert!(log.contains("were delivered"), "{log}");
@@ -95,10 +96,13 @@ fn ends_on_sigterm(platform: &Platform) -> Result<()> {
 }
 
 fn asks_for_a_broker(platform: &Platform) -> Result<()> {
-    let Some(scene) = Scene::new(platform)? else {
+    let Some(fixture) = Fixture::new(platform)? else {
         return Ok(());
     };
-    let output = scene.podman.run(&["--rm"], &scene.image, &[]).outcome()?;
+    let output = fixture
+        .podman
+        .run(&["--rm"], &fixture.image, &[])
+        .outcome()?;
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
@@ -107,47 +111,47 @@ fn asks_for_a_broker(platform: &Platform) -> Result<()> {
 }
 
 #[test]
-fn the_native_reporter_is_read_only_and_alone_and_a_consumer_reads_its_messages() -> Result<()> {
+fn native_reporter_delivers_messages_in_a_read_only_container() -> Result<()> {
     reports_to_a_broker(&Platform::own()?)
 }
 
 #[test]
-fn the_foreign_reporter_is_read_only_and_alone_and_a_consumer_reads_its_messages() -> Result<()> {
+fn foreign_reporter_delivers_messages_in_a_read_only_container() -> Result<()> {
     reports_to_a_broker(&Platform::foreign()?)
 }
 
 #[test]
-fn the_native_reporter_ends_on_sigterm_with_everything_delivered() -> Result<()> {
+fn native_reporter_delivers_everything_before_it_ends_on_sigterm() -> Result<()> {
     ends_on_sigterm(&Platform::own()?)
 }
 
 #[test]
-fn the_foreign_reporter_ends_on_sigterm_with_everything_delivered() -> Result<()> {
+fn foreign_reporter_delivers_everything_before_it_ends_on_sigterm() -> Result<()> {
     ends_on_sigterm(&Platform::foreign()?)
 }
 
 #[test]
-fn the_native_reporter_without_a_broker_says_in_one_line_what_to_set() -> Result<()> {
+fn native_reporter_without_a_broker_explains_what_to_set() -> Result<()> {
     asks_for_a_broker(&Platform::own()?)
 }
 
 #[test]
-fn the_foreign_reporter_without_a_broker_says_in_one_line_what_to_set() -> Result<()> {
+fn foreign_reporter_without_a_broker_explains_what_to_set() -> Result<()> {
     asks_for_a_broker(&Platform::foreign()?)
 }
 
 #[test]
-fn the_reporter_has_under_20_mb_of_resident_memory_even_with_a_broker_within() -> Result<()> {
-    let Some(scene) = Scene::new(&Platform::own()?)? else {
+fn reporter_with_embedded_broker_needs_less_than_20_mb_of_memory() -> Result<()> {
+    let Some(fixture) = Fixture::new(&Platform::own()?)? else {
         return Ok(());
     };
-    let id = scene.start()?;
-    let pid = scene
+    let id = fixture.start()?;
+    let pid = fixture
         .podman
         .command(&["inspect", "--format", "{{.State.Pid}}", &id])
         .text()?;
     let status = fs::read_to_string(format!("/proc/{}/status", pid.trim()))?;
-    // the most that it ever had, in units of 1024 bytes: proc(5)
+    // Peak resident memory in units of 1024 bytes: proc(5).
     let peak: u64 = status
         .lines()
         .find_map(|line| {

@@ -1,5 +1,5 @@
-//! A reporter that is started and ended over and over, as a job of a scheduler is, leaves nothing
-//! behind: no message untold, no process, no file, no connection at the broker.
+//! Starts and ends a reporter many times, as a job scheduler does. No message may be lost, and no
+//! process, file or connection to the broker may be left behind.
 
 use std::fs;
 use std::path::Path;
@@ -17,11 +17,11 @@ use end_to_end::requirement::{Requirement, is_root, met};
 use slipway_oci::{Layout, unpack};
 
 const CYCLES: usize = 1000;
-/// Most of a cycle goes by in waiting for the broker.
-const SIDE_BY_SIDE: usize = 20;
+/// Parallel reporters. A reporter spends most of its time waiting for the broker.
+const PARALLEL: usize = 20;
 
-/// A call of the image's program in its unpacked image, in a PID namespace of its own: much faster
-/// than a container engine, of which this is no test.
+/// Runs the program in the unpacked image, in its own PID namespace. This is much faster than a
+/// container engine, which is not tested here.
 fn call(root: &Path, program: &str, root_user: bool) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--root"]);
@@ -39,7 +39,8 @@ fn files(directory: &Path) -> Result<String> {
     Command::new("find").arg(directory).text()
 }
 
-/// Connections that the broker has, in the kernel's table: proc(5). 01 is ESTABLISHED.
+/// The number of connections to the broker, from the kernel's table: proc(5). State 01 is
+/// ESTABLISHED.
 fn connections(address: &str) -> Result<usize> {
     let port: u16 = address.rsplit(':').next().context("a port")?.parse()?;
     let port = format!(":{port:04X}");
@@ -55,7 +56,7 @@ fn connections(address: &str) -> Result<usize> {
     Ok(count)
 }
 
-/// Processes that run the program, whoever has started them.
+/// The number of processes that run the program.
 fn processes(program: &str) -> Result<usize> {
     let mut count = 0;
     for process in fs::read_dir("/proc")? {
@@ -66,7 +67,7 @@ fn processes(program: &str) -> Result<usize> {
 }
 
 #[test]
-fn a_thousand_starts_and_ends_deliver_a_thousand_messages_and_leave_nothing_behind() -> Result<()> {
+fn a_thousand_runs_deliver_every_message_and_leave_nothing_behind() -> Result<()> {
     if !met(&[Requirement::Kafka])? {
         return Ok(());
     }
@@ -85,7 +86,7 @@ fn a_thousand_starts_and_ends_deliver_a_thousand_messages_and_leave_nothing_behi
     let host = format!("--host={address}");
     let files_before = files(&root)?;
     let cycles = || -> Result<()> {
-        for _ in 0..CYCLES / SIDE_BY_SIDE {
+        for _ in 0..CYCLES / PARALLEL {
             call(&root, &program, root_user)
                 .args([&host, "--count=1"])
                 .text()?;
@@ -93,7 +94,7 @@ fn a_thousand_starts_and_ends_deliver_a_thousand_messages_and_leave_nothing_behi
         Ok(())
     };
     thread::scope(|scope| {
-        let running: Vec<_> = (0..SIDE_BY_SIDE).map(|_| scope.spawn(cycles)).collect();
+        let running: Vec<_> = (0..PARALLEL).map(|_| scope.spawn(cycles)).collect();
         running
             .into_iter()
             .try_for_each(|cycles| match cycles.join() {
@@ -105,7 +106,7 @@ fn a_thousand_starts_and_ends_deliver_a_thousand_messages_and_leave_nothing_behi
     assert_eq!(kafka.read("info")?.len(), CYCLES);
     assert_eq!(files(&root)?, files_before);
     assert_eq!(processes(&program)?, 0);
-    // The broker sees the end of a connection a moment later.
+    // The broker notices a closed connection with a delay.
     for _ in 0..100 {
         if connections(address)? == 0 {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What deploy/ promises a cluster, read from what kustomize makes of it.
+//! Tests of the manifests that kustomize renders from deploy/.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use end_to_end::repository::repository;
 use end_to_end::schema;
 use serde_json::{Value, json};
 
-/// The directories that are applied.
+/// The overlay directories.
 fn overlays() -> Result<Vec<PathBuf>> {
     let overlays = fs::read_dir(repository().join("deploy/overlays"))?
         .map(|entry| Ok(entry?.path()))
@@ -31,13 +31,13 @@ fn of_kind<'a>(manifests: &'a [Value], kind: &str) -> Result<&'a Value> {
         .with_context(|| format!("there is no {kind}"))
 }
 
-/// The pod that the Deployment makes.
+/// The pod template of the Deployment.
 fn pod(manifests: &[Value]) -> Result<Value> {
     Ok(of_kind(manifests, "Deployment")?["spec"]["template"].clone())
 }
 
 #[test]
-fn every_overlay_is_as_kubernetes_describes_its_kinds() -> Result<()> {
+fn manifests_match_the_kubernetes_api() -> Result<()> {
     for overlay in overlays()? {
         for manifest in documents(&render(&overlay)?)? {
             schema::check(&manifest).with_context(|| overlay.display().to_string())?;
@@ -46,9 +46,9 @@ fn every_overlay_is_as_kubernetes_describes_its_kinds() -> Result<()> {
     Ok(())
 }
 
-// The profile `restricted` of Kubernetes' Pod Security Standards, and a root that is read-only.
+// The `restricted` profile of the Kubernetes Pod Security Standards, plus a read-only root.
 #[test]
-fn the_pod_has_no_rights_but_a_users() -> Result<()> {
+fn pod_satisfies_the_restricted_profile() -> Result<()> {
     for overlay in overlays()? {
         let pod = pod(&documents(&render(&overlay)?)?)?["spec"].clone();
         let security = &pod["securityContext"];
@@ -77,16 +77,16 @@ fn the_pod_has_no_rights_but_a_users() -> Result<()> {
     Ok(())
 }
 
-// Otherwise a Service that is called kafka is taken for properties that librdkafka has not.
+// Otherwise the variables of a Service named kafka are read as librdkafka properties.
 #[test]
-fn no_variables_come_from_the_services_of_the_namespace() -> Result<()> {
+fn pod_gets_no_variables_from_services() -> Result<()> {
     let pod = pod(&manifests("plaintext")?)?;
     assert_eq!(pod["spec"]["enableServiceLinks"], false);
     Ok(())
 }
 
 #[test]
-fn the_kubelet_waits_longer_than_the_reporter_flushes() -> Result<()> {
+fn termination_grace_period_exceeds_the_flush_timeout() -> Result<()> {
     let manifests = manifests("plaintext")?;
     let pod = pod(&manifests)?;
     let flush = &of_kind(&manifests, "ConfigMap")?["data"]["REPORT_FLUSH_TIMEOUT"];
@@ -100,9 +100,9 @@ fn the_kubelet_waits_longer_than_the_reporter_flushes() -> Result<()> {
     Ok(())
 }
 
-// A variable of the container's own would win over the ConfigMap of an overlay, without a word.
+// A variable in the container would silently override the ConfigMap of an overlay.
 #[test]
-fn every_variable_is_in_the_configuration_and_the_port_is_the_one_that_is_probed() -> Result<()> {
+fn configuration_is_in_the_config_map_and_probes_use_its_port() -> Result<()> {
     let manifests = manifests("plaintext")?;
     let container = pod(&manifests)?["spec"]["containers"][0].clone();
     assert_eq!(container["env"], Value::Null);
@@ -116,7 +116,7 @@ fn every_variable_is_in_the_configuration_and_the_port_is_the_one_that_is_probed
 }
 
 #[test]
-fn pods_are_spread_over_the_nodes_of_every_default_platform_by_one_image_reference() -> Result<()> {
+fn pods_are_spread_over_nodes_of_every_default_platform() -> Result<()> {
     let pod = pod(&manifests("plaintext")?)?["spec"].clone();
     let containers = pod["containers"].as_array().map(Vec::len);
     assert_eq!(containers, Some(1));
@@ -149,7 +149,7 @@ fn pods_are_spread_over_the_nodes_of_every_default_platform_by_one_image_referen
 }
 
 #[test]
-fn every_selector_finds_the_pods() -> Result<()> {
+fn selectors_match_the_labels_of_the_pod() -> Result<()> {
     let manifests = manifests("plaintext")?;
     let labels = pod(&manifests)?["metadata"]["labels"].clone();
     let deployment = of_kind(&manifests, "Deployment")?;
@@ -166,9 +166,9 @@ fn every_selector_finds_the_pods() -> Result<()> {
     Ok(())
 }
 
-// A reporter reads its variables once, when it starts.
+// A reporter reads its variables only when it starts.
 #[test]
-fn a_change_of_the_configuration_makes_new_pods() -> Result<()> {
+fn a_changed_configuration_creates_new_pods() -> Result<()> {
     let name = |overlay: &str| -> Result<Value> {
         let manifests = manifests(overlay)?;
         let name = of_kind(&manifests, "ConfigMap")?["metadata"]["name"].clone();
@@ -181,7 +181,7 @@ fn a_change_of_the_configuration_makes_new_pods() -> Result<()> {
 }
 
 #[test]
-fn the_password_is_a_file_that_only_the_reporter_may_read() -> Result<()> {
+fn only_the_reporter_can_read_the_password_file() -> Result<()> {
     let manifests = manifests("scram")?;
     let configuration = &of_kind(&manifests, "ConfigMap")?["data"];
     let pod = pod(&manifests)?["spec"].clone();

@@ -1,4 +1,4 @@
-//! What becomes of messages when the broker's disk is full.
+//! Delivery when the broker's disk is full.
 
 use std::thread;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use end_to_end::kafka::{Kafka, Listener};
 use end_to_end::requirement::{Requirement, met};
-use end_to_end::sequence::{ensure_delivered, scene, start, wait_for};
+use end_to_end::sequence::{ensure_delivered, fixture, start, wait_for};
 use end_to_end::tmpfs::Tmpfs;
 
-/// Waits until the broker has noticed.
-fn wait_for_trouble(kafka: &Kafka) -> Result<()> {
+/// Waits until the broker reports the full disk.
+fn wait_for_full_disk(kafka: &Kafka) -> Result<()> {
     for _ in 0..600 {
         if kafka.log()?.contains("No space left on device") {
             return Ok(());
@@ -21,13 +21,13 @@ fn wait_for_trouble(kafka: &Kafka) -> Result<()> {
 }
 
 #[test]
-fn a_brokers_full_disk_loses_doubles_and_reorders_nothing_once_there_is_room_again() -> Result<()> {
+fn delivers_everything_after_a_full_disk_of_the_broker_has_room_again() -> Result<()> {
     if !met(&[Requirement::Root("a file system to fill")])? {
         return Ok(());
     }
     let disk = Tmpfs::mount("64m")?;
     let data = disk.path().join("data").display().to_string();
-    let Some((mut kafka, reporter)) = scene(&[("log.dirs", &data)])? else {
+    let Some((mut kafka, reporter)) = fixture(&[("log.dirs", &data)])? else {
         return Ok(());
     };
     let running = start(
@@ -38,8 +38,8 @@ fn a_brokers_full_disk_loses_doubles_and_reorders_nothing_once_there_is_room_aga
     )?;
     wait_for(&kafka, 500)?;
     disk.fill()?;
-    wait_for_trouble(&kafka)?;
-    // Kafka halts by itself when its only log directory fails.
+    wait_for_full_disk(&kafka)?;
+    // Kafka halts when its only log directory fails.
     kafka.kill()?;
     assert!(running.is_running()?, "{}", running.log()?);
     disk.make_room()?;

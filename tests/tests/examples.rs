@@ -1,4 +1,5 @@
-//! The examples of C and C++ as flakes of their own. That they build and run is a check of this flake.
+//! The C and C++ examples as flakes of their own. The repository's flake already checks that they
+//! build and run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,12 +12,12 @@ use end_to_end::repository::repository;
 use end_to_end::slipway;
 use tempfile::TempDir;
 
-/// An output of an example's own flake.
+/// Builds an output of the example's own flake.
 fn built(example: &str, output: &str) -> Result<PathBuf> {
     build(repository(), &[&format!("./examples/{example}#{output}")])
 }
 
-/// What the program of an example may need when it runs, by name.
+/// The names of the store paths that a program of an example needs at run time.
 fn closure(example: &str, platform: &str) -> Result<String> {
     let program = built(example, &format!("program-{platform}"))?;
     nix(repository())
@@ -26,7 +27,7 @@ fn closure(example: &str, platform: &str) -> Result<String> {
 }
 
 #[test]
-fn an_example_is_a_flake_that_works_elsewhere() -> Result<()> {
+fn example_works_outside_the_repository() -> Result<()> {
     let copy = TempDir::new()?;
     for entry in fs::read_dir(repository().join("examples/c-cmake"))? {
         let entry = entry?;
@@ -50,7 +51,7 @@ fn an_example_is_a_flake_that_works_elsewhere() -> Result<()> {
 }
 
 #[test]
-fn libstdcxx_is_needed_by_what_has_cpp_in_it_and_by_nothing_else() -> Result<()> {
+fn only_programs_with_cpp_code_depend_on_libstdcxx() -> Result<()> {
     for platform in ["aarch64", "x86_64"] {
         for example in ["cpp-meson", "rust-cpp"] {
             let closure = closure(example, platform)?;
@@ -65,7 +66,7 @@ fn libstdcxx_is_needed_by_what_has_cpp_in_it_and_by_nothing_else() -> Result<()>
 }
 
 #[test]
-fn the_output_dev_has_what_compilers_read_and_the_image_does_not() -> Result<()> {
+fn dev_output_contains_headers_and_the_image_does_not() -> Result<()> {
     let (out, dev) = (
         built("c-cmake", "program-aarch64")?,
         built("c-cmake", "program-aarch64.dev")?,
@@ -82,7 +83,7 @@ fn the_output_dev_has_what_compilers_read_and_the_image_does_not() -> Result<()>
 }
 
 #[test]
-fn perl_finds_its_modules_by_whatever_name_it_is_run() -> Result<()> {
+fn perl_finds_its_modules_when_started_by_its_full_path() -> Result<()> {
     let flake = format!("git+file://{}", repository().display());
     let expression = format!(
         r#"
@@ -94,7 +95,7 @@ fn perl_finds_its_modules_by_whatever_name_it_is_run() -> Result<()> {
           buildPhase = ''"$(perl -e 'print $^X')" -MPOSIX -e 'print "found"' >$out'';
         }}"#
     );
-    let said = build(repository(), &["--impure", "--expr", &expression])?;
-    assert_eq!(fs::read_to_string(said)?, "found");
+    let printed = build(repository(), &["--impure", "--expr", &expression])?;
+    assert_eq!(fs::read_to_string(printed)?, "found");
     Ok(())
 }

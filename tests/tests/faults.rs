@@ -1,5 +1,5 @@
-//! What becomes of messages when brokers and networks fail under way: each message has a number, and
-//! a consumer must find all of them, each once, in order.
+//! Delivery when brokers and networks fail. Each message has a number, and a consumer must find
+//! every number once and in order.
 
 use std::thread;
 use std::time::Duration;
@@ -8,18 +8,17 @@ use anyhow::{Context, Result};
 use end_to_end::kafka::{Kafka, Listener};
 use end_to_end::proxy::{Cut, Proxy};
 use end_to_end::reporter::{Ended, Running};
-use end_to_end::sequence::{ensure_delivered, ensure_in_order, numbers, scene, start, wait_for};
+use end_to_end::sequence::{ensure_delivered, ensure_in_order, fixture, numbers, start, wait_for};
 
 #[test]
-fn a_broker_that_is_killed_and_then_shut_down_under_load_loses_doubles_and_reorders_nothing()
--> Result<()> {
-    let Some((mut kafka, reporter)) = scene(&[])? else {
+fn delivers_everything_if_a_broker_is_killed_and_later_stopped_under_load() -> Result<()> {
+    let Some((mut kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let running = start(
         &reporter,
         kafka.address(Listener::Plaintext),
-        // Small batches: the load goes on for seconds, and some are under way at any time.
+        // Small batches make the load last for seconds, with some batches in flight at any time.
         &["--env=KAFKA_BATCH_NUM_MESSAGES=4"],
         &["--interval=0", "--count=100000"],
     )?;
@@ -34,8 +33,8 @@ fn a_broker_that_is_killed_and_then_shut_down_under_load_loses_doubles_and_reord
 }
 
 #[test]
-fn a_broker_that_hangs_for_a_minute_loses_doubles_and_reorders_nothing() -> Result<()> {
-    let Some((kafka, reporter)) = scene(&[])? else {
+fn delivers_everything_if_a_broker_hangs_for_a_minute() -> Result<()> {
+    let Some((kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let address = kafka.address(Listener::Plaintext);
@@ -49,13 +48,14 @@ fn a_broker_that_hangs_for_a_minute_loses_doubles_and_reorders_nothing() -> Resu
 }
 
 #[test]
-fn a_cluster_that_has_no_broker_again_and_again_loses_doubles_and_reorders_nothing() -> Result<()> {
-    // For two seconds of four the controller takes the broker for dead, and its clients are told so.
-    let too_seldom = [
+fn delivers_everything_if_the_cluster_repeatedly_has_no_broker() -> Result<()> {
+    // For two of every four seconds, the controller considers the broker dead and tells its
+    // clients.
+    let rare_heartbeats = [
         ("broker.heartbeat.interval.ms", "4000"),
         ("broker.session.timeout.ms", "2000"),
     ];
-    let Some((kafka, reporter)) = scene(&too_seldom)? else {
+    let Some((kafka, reporter)) = fixture(&rare_heartbeats)? else {
         return Ok(());
     };
     let address = kafka.address(Listener::Plaintext);
@@ -65,8 +65,8 @@ fn a_cluster_that_has_no_broker_again_and_again_loses_doubles_and_reorders_nothi
 }
 
 #[test]
-fn connections_that_are_cut_half_way_lose_double_and_reorder_nothing() -> Result<()> {
-    let Some((kafka, reporter)) = scene(&[])? else {
+fn delivers_everything_if_connections_are_cut() -> Result<()> {
+    let Some((kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let cuts = [
@@ -88,10 +88,10 @@ fn connections_that_are_cut_half_way_lose_double_and_reorder_nothing() -> Result
     Ok(())
 }
 
-/// Asks the reporter to end while its broker is away. Gives how many messages it says that it could
-/// not deliver, and of how many.
+/// Stops the reporter while its broker is unreachable. Returns how many messages it reports as
+/// undelivered, and of how many.
 fn end_without_a_broker(running: Running<'_>) -> Result<(u64, u64)> {
-    // Some more messages, that nobody takes.
+    // Wait for some more messages, which cannot be delivered.
     thread::sleep(Duration::from_secs(1));
     running.terminate()?;
     let Ended { code, log } = running.wait()?;
@@ -107,9 +107,10 @@ fn end_without_a_broker(running: Running<'_>) -> Result<(u64, u64)> {
         .with_context(|| format!("the last line does not say how many of how many: {log}"))
 }
 
-/// A message that it reports as undelivered may have arrived, if the broker went away before it could
-/// say so. One that it does not report has arrived; and what arrived has no gaps.
-fn assert_no_loss_is_concealed(kafka: &Kafka, (lost, all): (u64, u64)) -> Result<()> {
+/// A message that is reported as undelivered may have arrived, if the broker went away before it
+/// acknowledged the message. Every other message must have arrived, and the messages that arrived
+/// have no gaps.
+fn assert_every_loss_is_reported(kafka: &Kafka, (lost, all): (u64, u64)) -> Result<()> {
     let numbers = numbers(&kafka.read("info")?)?;
     ensure_in_order(&numbers)?;
     let arrived = numbers.len() as u64;
@@ -122,8 +123,8 @@ fn assert_no_loss_is_concealed(kafka: &Kafka, (lost, all): (u64, u64)) -> Result
 }
 
 #[test]
-fn sigterm_while_the_broker_is_down_ends_it_with_every_loss_reported() -> Result<()> {
-    let Some((mut kafka, reporter)) = scene(&[])? else {
+fn sigterm_while_the_broker_is_down_reports_every_lost_message() -> Result<()> {
+    let Some((mut kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let address = kafka.address(Listener::Plaintext);
@@ -133,12 +134,12 @@ fn sigterm_while_the_broker_is_down_ends_it_with_every_loss_reported() -> Result
     kafka.kill()?;
     let reported = end_without_a_broker(running)?;
     kafka.start_again()?;
-    assert_no_loss_is_concealed(&kafka, reported)
+    assert_every_loss_is_reported(&kafka, reported)
 }
 
 #[test]
-fn sigterm_while_the_broker_hangs_ends_it_with_every_loss_reported() -> Result<()> {
-    let Some((kafka, reporter)) = scene(&[])? else {
+fn sigterm_while_the_broker_hangs_reports_every_lost_message() -> Result<()> {
+    let Some((kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let address = kafka.address(Listener::Plaintext);
@@ -148,5 +149,5 @@ fn sigterm_while_the_broker_hangs_ends_it_with_every_loss_reported() -> Result<(
     kafka.pause()?;
     let reported = end_without_a_broker(running)?;
     kafka.resume()?;
-    assert_no_loss_is_concealed(&kafka, reported)
+    assert_every_loss_is_reported(&kafka, reported)
 }

@@ -1,4 +1,4 @@
-//! Images, as a reader that knows nothing of Slipway finds them.
+//! The images as read by skopeo, which is independent of Slipway.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use end_to_end::skopeo::{SKOPEO, choosing, inspect, skopeo};
 use serde_json::{Value, json};
 
 #[test]
-fn an_image_is_for_its_platform_and_runs_the_reporter_as_a_user() -> Result<()> {
+fn image_is_for_its_platform_and_does_not_run_as_root() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -41,7 +41,7 @@ fn an_image_is_for_its_platform_and_runs_the_reporter_as_a_user() -> Result<()> 
 }
 
 #[test]
-fn an_image_says_what_it_is_and_where_it_comes_from() -> Result<()> {
+fn image_has_opencontainers_labels() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -68,7 +68,7 @@ fn an_image_says_what_it_is_and_where_it_comes_from() -> Result<()> {
 }
 
 #[test]
-fn layers_are_compressed_with_zstd_and_under_8_mb_together() -> Result<()> {
+fn layers_use_zstd_and_are_below_8_mb_in_total() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -96,7 +96,7 @@ fn layers_are_compressed_with_zstd_and_under_8_mb_together() -> Result<()> {
 }
 
 #[test]
-fn the_c_library_openssl_librdkafka_and_the_app_are_layers_of_their_own() -> Result<()> {
+fn libc_openssl_librdkafka_and_the_reporter_have_separate_layers() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -121,7 +121,7 @@ fn the_c_library_openssl_librdkafka_and_the_app_are_layers_of_their_own() -> Res
     Ok(())
 }
 
-fn holds_the_image_of_each(index: &str, platforms: &[Platform]) -> Result<()> {
+fn assert_contains_images_of(index: &str, platforms: &[Platform]) -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -145,17 +145,17 @@ fn holds_the_image_of_each(index: &str, platforms: &[Platform]) -> Result<()> {
 }
 
 #[test]
-fn the_index_holds_the_image_of_every_default_platform() -> Result<()> {
-    holds_the_image_of_each("image", &Platform::defaults()?)
+fn index_contains_the_image_of_every_default_platform() -> Result<()> {
+    assert_contains_images_of("image", &Platform::defaults()?)
 }
 
 #[test]
-fn the_index_of_all_holds_the_image_of_every_platform() -> Result<()> {
-    holds_the_image_of_each("image-all", &Platform::all()?)
+fn image_all_contains_the_image_of_every_platform() -> Result<()> {
+    assert_contains_images_of("image-all", &Platform::all()?)
 }
 
 #[test]
-fn a_copy_with_another_program_and_back_has_the_same_digests() -> Result<()> {
+fn copies_by_skopeo_keep_their_digests() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }

@@ -1,5 +1,4 @@
-//! What is in an image, and proof that it can run: of the images that are built, and of copies with
-//! one thing wrong.
+//! Tests of `inspect` and `verify`, with the images from Nix and with copies that have one fault.
 
 use std::fs;
 use std::io::Write;
@@ -25,7 +24,7 @@ fn index() -> Result<PathBuf> {
     nix_build(repository(), "image")
 }
 
-/// What inspect says of the image for a platform.
+/// The output of `inspect` about the image for a platform.
 fn image(layout: &Path, platform: &Platform) -> Result<Value> {
     let arguments = ["inspect", text(layout)?, "--platform", &platform.oci];
     let found = slipway(&[&arguments[..], &["--format", "json"]].concat())?.text()?;
@@ -34,7 +33,7 @@ fn image(layout: &Path, platform: &Platform) -> Result<Value> {
 }
 
 #[test]
-fn inspect_names_the_packages_and_store_paths_in_each_layer() -> Result<()> {
+fn inspect_prints_the_packages_and_store_paths_of_each_layer() -> Result<()> {
     for platform in Platform::defaults()? {
         let image = image(&index()?, &platform)?;
         assert_eq!(image["platform"], platform.oci);
@@ -66,24 +65,31 @@ fn inspect_names_the_packages_and_store_paths_in_each_layer() -> Result<()> {
 }
 
 #[test]
-fn inspect_marks_the_layers_that_platforms_share() -> Result<()> {
+fn inspect_marks_layers_that_platforms_share() -> Result<()> {
     let shown = slipway(&["inspect", text(&index()?)?])?.text()?;
     let shared: Vec<&str> = shown
         .lines()
         .filter(|line| line.contains(" shared "))
         .collect();
-    // The files at /, such as certificates, once in each image.
+    // Each image has one layer of its own for the files at /, such as certificates.
     assert_eq!(shared.len(), Platform::defaults()?.len(), "{shown}");
     assert_eq!(shared[0], shared[1]);
     Ok(())
 }
 
 #[test]
-fn verify_finds_no_fault_in_the_images_that_are_built() -> Result<()> {
-    let said = slipway(&["verify", text(&index()?)?])?.text()?;
-    assert_eq!(said.lines().count(), Platform::defaults()?.len(), "{said}");
+fn verify_finds_no_fault_in_the_images() -> Result<()> {
+    let printed = slipway(&["verify", text(&index()?)?])?.text()?;
+    assert_eq!(
+        printed.lines().count(),
+        Platform::defaults()?.len(),
+        "{printed}"
+    );
     for platform in Platform::defaults()? {
-        assert!(said.contains(&format!("{}: ok: ", platform.oci)), "{said}");
+        assert!(
+            printed.contains(&format!("{}: ok: ", platform.oci)),
+            "{printed}"
+        );
     }
     Ok(())
 }
@@ -105,13 +111,13 @@ fn entry(name: impl Into<String>, mode: u32) -> Entry {
     }
 }
 
-/// An entry that hides the file at a path.
+/// A whiteout, which hides the file at a path.
 fn whiteout(path: &str) -> Result<Entry> {
     let (directory, name) = path.rsplit_once('/').context("path")?;
     Ok(entry(format!("{directory}/.wh.{name}"), 0o444))
 }
 
-/// The image for a platform with one more layer, in a layout of its own.
+/// Copies the image for a platform into a new layout, and adds one layer.
 fn with_layer(platform: &Platform, entries: &[Entry]) -> Result<(TempDir, PathBuf)> {
     let mut tar = tar::Builder::new(Vec::new());
     for Entry {
@@ -152,22 +158,22 @@ fn with_layer(platform: &Platform, entries: &[Entry]) -> Result<(TempDir, PathBu
     Ok((place, directory))
 }
 
-/// Checks that verify says this, and what it says only once.
+/// Checks that `verify` prints this fault and no other.
 fn assert_found(layout: &Path, platform: &Platform, fault: &str) -> Result<()> {
     let output = slipway(&["verify", text(layout)?])?.outcome()?;
-    let said = String::from_utf8(output.stdout)?;
-    ensure!(output.status.code() == Some(1), "{said}");
+    let printed = String::from_utf8(output.stdout)?;
+    ensure!(output.status.code() == Some(1), "{printed}");
     let line = format!("{}: {fault}", platform.oci);
-    ensure!(said.contains(&line), "not found: {line}\n{said}");
-    let summary = said.lines().last().unwrap_or_default();
+    ensure!(printed.contains(&line), "not found: {line}\n{printed}");
+    let summary = printed.lines().last().unwrap_or_default();
     ensure!(
         summary.starts_with(&format!("{}: 1 fault: ", platform.oci)),
-        "{said}"
+        "{printed}"
     );
     Ok(())
 }
 
-/// The place of a library of a package in an image.
+/// The path in an image of a library from a package.
 fn library(layout: &Path, platform: &Platform, package: &str, library: &str) -> Result<String> {
     let image = image(layout, platform)?;
     let layers = image["layers"].as_array().context("no layers")?;
@@ -200,7 +206,7 @@ fn entrypoint(layout: &Path, platform: &Platform) -> Result<String> {
     Ok(entrypoint.as_str().context("no entrypoint")?.to_owned())
 }
 
-/// The program that the image for a platform runs.
+/// The entrypoint program of the image for a platform.
 fn program(platform: &Platform) -> Result<Vec<u8>> {
     let path = entrypoint(&index()?, platform)?;
     let layout = Layout::open(&index()?)?;
@@ -218,23 +224,23 @@ fn program(platform: &Platform) -> Result<Vec<u8>> {
 }
 
 #[test]
-fn verify_finds_a_library_that_is_gone() -> Result<()> {
+fn verify_finds_a_missing_library() -> Result<()> {
     for platform in Platform::defaults()? {
         let library = library(&index()?, &platform, "libssl3t64", "libssl.so.3")?;
         let (_place, layout) = with_layer(&platform, &[whiteout(&library)?])?;
         assert_found(&layout, &platform, "/nix/store/")?;
-        let said = slipway(&["verify", text(&layout)?])?.outcome()?.stdout;
-        let said = String::from_utf8(said)?;
+        let printed = slipway(&["verify", text(&layout)?])?.outcome()?.stdout;
+        let printed = String::from_utf8(printed)?;
         assert!(
-            said.contains("needs libssl.so.3, which the loader does not find"),
-            "{said}"
+            printed.contains("needs libssl.so.3, which the loader does not find"),
+            "{printed}"
         );
     }
     Ok(())
 }
 
 #[test]
-fn verify_finds_a_program_of_another_platform() -> Result<()> {
+fn verify_finds_a_program_for_the_wrong_platform() -> Result<()> {
     let platforms = Platform::defaults()?;
     for (platform, other) in platforms.iter().zip(platforms.iter().cycle().skip(1)) {
         let foreign = Entry {
@@ -252,7 +258,7 @@ fn verify_finds_a_program_of_another_platform() -> Result<()> {
 }
 
 #[test]
-fn verify_finds_modes_that_lend_rights() -> Result<()> {
+fn verify_finds_setuid_and_world_writable_modes() -> Result<()> {
     for platform in Platform::defaults()? {
         let (_place, layout) = with_layer(&platform, &[entry("bin/su", 0o4755)])?;
         assert_found(
@@ -271,7 +277,7 @@ fn verify_finds_modes_that_lend_rights() -> Result<()> {
 }
 
 #[test]
-fn verify_finds_that_the_entrypoint_is_gone() -> Result<()> {
+fn verify_finds_a_missing_entrypoint() -> Result<()> {
     for platform in Platform::defaults()? {
         let program = entrypoint(&index()?, &platform)?;
         let (_place, layout) = with_layer(&platform, &[whiteout(&program)?])?;
@@ -282,7 +288,7 @@ fn verify_finds_that_the_entrypoint_is_gone() -> Result<()> {
 }
 
 #[test]
-fn verify_finds_a_blob_that_was_cut_off_or_altered() -> Result<()> {
+fn verify_finds_a_truncated_or_changed_blob() -> Result<()> {
     for platform in Platform::defaults()? {
         for damage in ["bytes, its descriptor says ", "has the digest "] {
             let (_place, directory) = with_layer(&platform, &[entry("etc/x", 0o444)])?;
@@ -298,7 +304,7 @@ fn verify_finds_a_blob_that_was_cut_off_or_altered() -> Result<()> {
                 }
                 _ => bytes.truncate(bytes.len() - 1),
             }
-            // The blobs of a store may not be written, and a copy of one neither.
+            // Store files are read-only, and so are their copies.
             fs::remove_file(&path)?;
             fs::File::create(&path)?.write_all(&bytes)?;
             assert_found(
@@ -306,8 +312,8 @@ fn verify_finds_a_blob_that_was_cut_off_or_altered() -> Result<()> {
                 &platform,
                 &format!("layer 2: blob {}", blob.digest),
             )?;
-            let said = slipway(&["verify", text(&directory)?])?.outcome()?.stdout;
-            assert!(String::from_utf8(said)?.contains(damage));
+            let printed = slipway(&["verify", text(&directory)?])?.outcome()?.stdout;
+            assert!(String::from_utf8(printed)?.contains(damage));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The images as they are shipped, on this machine and, emulated, on another, with Apache Kafka.
+//! The shipped images with Apache Kafka, on this machine and, with an emulator, for another one.
 
 use std::fs;
 use std::process::Command;
@@ -11,13 +11,13 @@ use end_to_end::reporter::Reporter;
 use end_to_end::requirement::{Requirement, met};
 
 /// A broker, and the image of one platform.
-struct Scene {
+struct Fixture {
     kafka: Kafka,
     reporter: Reporter,
 }
 
-impl Scene {
-    /// None if this machine can't run that.
+impl Fixture {
+    /// Returns `None` if this machine cannot run them.
     fn new(platform: &Platform) -> Result<Option<Self>> {
         if !met(&[
             Requirement::Kafka,
@@ -32,7 +32,7 @@ impl Scene {
         }))
     }
 
-    /// Reports 20 messages to a topic over a listener, and gives what kcat reads.
+    /// Sends 20 messages to a topic through a listener, and returns the messages that kcat reads.
     fn report(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<Vec<Record>> {
         let host = format!("--env=KAFKA_HOST={}", self.kafka.address(listener));
         let options = [&[host.as_str()], options].concat();
@@ -54,7 +54,7 @@ impl Scene {
 
     fn assert_delivers(&self, topic: &str, listener: Listener, options: &[&str]) -> Result<()> {
         for record in self.report(topic, listener, options)? {
-            // The Kafka timestamp is the instant that the message tells.
+            // The Kafka timestamp equals the time in the message.
             let time = utc(record.timestamp, "%Y-%m-%dT%H:%M:%SZ")?;
             assert_eq!(record.value, format!("Time: {time}, PID: 1, UID: 65532"));
         }
@@ -75,7 +75,7 @@ impl Scene {
     }
 }
 
-/// An instant in milliseconds since 1970, as date(1) writes it.
+/// Formats milliseconds since 1970 with date(1).
 fn utc(milliseconds: i64, format: &str) -> Result<String> {
     let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
     let mut date = Command::new("date");
@@ -84,22 +84,22 @@ fn utc(milliseconds: i64, format: &str) -> Result<String> {
     Ok(date.text()?.trim().into())
 }
 
-/// Files that a container gets: the certificate of the broker's authority, and a password.
+/// Files in the container: the certificate of the broker's authority, and a password.
 const AUTHORITY: &str = "/run/ca.crt";
 const PASSWORD: &str = "/run/secrets/password";
 
 fn delivers_to_every_listener(platform: &Platform) -> Result<()> {
-    let Some(scene) = Scene::new(platform)? else {
+    let Some(fixture) = Fixture::new(platform)? else {
         return Ok(());
     };
-    scene.assert_delivers("plaintext", Listener::Plaintext, &[])?;
-    scene.assert_delivers_json()?;
+    fixture.assert_delivers("plaintext", Listener::Plaintext, &[])?;
+    fixture.assert_delivers_json()?;
 
-    let authority = scene.kafka.authority();
+    let authority = fixture.kafka.authority();
     let volume = format!("--volume={}:{AUTHORITY}:ro", authority.display());
     let location = format!("--env=KAFKA_SSL_CA_LOCATION={AUTHORITY}");
     let ssl = [&volume, &location, "--env=KAFKA_SECURITY_PROTOCOL=SSL"];
-    scene.assert_delivers("ssl", Listener::Ssl, &ssl)?;
+    fixture.assert_delivers("ssl", Listener::Ssl, &ssl)?;
 
     let (user, password) = USER;
     let secrets = tempfile::tempdir()?;
@@ -118,17 +118,17 @@ fn delivers_to_every_listener(platform: &Platform) -> Result<()> {
             &secret,
             &file,
         ];
-        scene.assert_delivers(mechanism, Listener::SaslSsl, &sasl_ssl)?;
+        fixture.assert_delivers(mechanism, Listener::SaslSsl, &sasl_ssl)?;
     }
     Ok(())
 }
 
 #[test]
-fn the_native_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+fn native_reporter_delivers_over_plaintext_tls_and_every_sasl_mechanism() -> Result<()> {
     delivers_to_every_listener(&Platform::own()?)
 }
 
 #[test]
-fn the_foreign_reporter_delivers_in_the_clear_over_tls_and_with_every_login() -> Result<()> {
+fn foreign_reporter_delivers_over_plaintext_tls_and_every_sasl_mechanism() -> Result<()> {
     delivers_to_every_listener(&Platform::foreign()?)
 }

@@ -1,5 +1,5 @@
-//! deploy/ at work: what kustomize makes of it, run by `podman kube play` on this machine, with Apache
-//! Kafka. A cluster does more: it probes, spreads and rolls out.
+//! Runs the manifests that kustomize renders from deploy/ with `podman kube play` on this machine,
+//! with Apache Kafka. Not tested: what only a cluster does, such as probes, spreading and rollouts.
 
 use std::fs;
 use std::thread;
@@ -22,14 +22,14 @@ use serde_json::Value;
 const POD: &str = "reporter-pod-0";
 const CONTAINER: &str = "reporter-pod-0-reporter";
 
-/// deploy/podman with another broker and another port; Podman finds the image by its name.
-struct Scene {
+/// deploy/podman with another broker and port. Podman finds the image by its name.
+struct Fixture {
     kafka: Kafka,
     podman: Podman,
     http: String,
 }
 
-impl Scene {
+impl Fixture {
     fn play() -> Result<Self> {
         let platform = Platform::own()?;
         let podman = Podman::new()?;
@@ -70,10 +70,10 @@ impl Scene {
         Ok(String::from_utf8_lossy(&logs.stderr).into())
     }
 
-    /// Waits until a path is answered so, as a kubelet asks it.
+    /// Waits until a path is answered with this status. Asks as a kubelet does.
     fn wait_for(&self, path: &str, status: u16) -> Result<()> {
         for _ in 0..600 {
-            // Nobody listens before the reporter has started.
+            // The port is closed until the reporter has started.
             if http::get(&self.http, path).is_ok_and(|(answer, _)| answer == status) {
                 return Ok(());
             }
@@ -83,8 +83,8 @@ impl Scene {
     }
 }
 
-/// The metrics that docs/kubernetes.md has alerts on.
-fn alerted() -> Result<Vec<String>> {
+/// The metrics in the alerts of docs/kubernetes.md.
+fn alert_metrics() -> Result<Vec<String>> {
     let page = fs::read_to_string(repository().join("docs/kubernetes.md"))?;
     let names: Vec<String> = page
         .split(|letter: char| !letter.is_ascii_lowercase() && letter != '_')
@@ -96,8 +96,7 @@ fn alerted() -> Result<Vec<String>> {
 }
 
 #[test]
-fn the_pod_reports_without_rights_is_ready_while_kafka_is_there_and_ends_with_everything_delivered()
--> Result<()> {
+fn pod_runs_without_privileges_reports_readiness_and_delivers_everything() -> Result<()> {
     if !met(&[
         Requirement::Kafka,
         Requirement::Podman,
@@ -105,38 +104,38 @@ fn the_pod_reports_without_rights_is_ready_while_kafka_is_there_and_ends_with_ev
     ])? {
         return Ok(());
     }
-    let mut scene = Scene::play()?;
-    scene.wait_for("/readyz", 200)?;
-    let container = scene.inspect()?;
+    let mut fixture = Fixture::play()?;
+    fixture.wait_for("/readyz", 200)?;
+    let container = fixture.inspect()?;
     assert_eq!(container["Config"]["User"], "65532:65532");
     assert_eq!(container["EffectiveCaps"], Value::Null);
     assert_eq!(container["HostConfig"]["ReadonlyRootfs"], true);
     assert_eq!(container["HostConfig"]["Memory"], 64 << 20);
 
-    scene.kafka.stop()?;
-    scene.wait_for("/readyz", 503)?;
-    assert_eq!(http::get(&scene.http, "/livez")?.0, 200);
-    scene.kafka.start_again()?;
-    scene.wait_for("/readyz", 200)?;
-    let (_, metrics) = http::get(&scene.http, "/metrics")?;
-    for name in alerted()? {
+    fixture.kafka.stop()?;
+    fixture.wait_for("/readyz", 503)?;
+    assert_eq!(http::get(&fixture.http, "/livez")?.0, 200);
+    fixture.kafka.start_again()?;
+    fixture.wait_for("/readyz", 200)?;
+    let (_, metrics) = http::get(&fixture.http, "/metrics")?;
+    for name in alert_metrics()? {
         assert!(metrics.contains(&name), "no {name}: {metrics}");
     }
 
-    scene
+    fixture
         .podman
         .command(&["pod", "stop", "--time=60", POD])
         .text()?;
-    let log = scene.log()?;
-    assert_eq!(scene.inspect()?["State"]["ExitCode"], 0, "{log}");
-    let count = scene.kafka.end_offset("info")?;
+    let log = fixture.log()?;
+    assert_eq!(fixture.inspect()?["State"]["ExitCode"], 0, "{log}");
+    let count = fixture.kafka.end_offset("info")?;
     let last = log.lines().last().context("no log")?;
     assert!(last.contains(&format!("all {count} ")), "{last}");
     Ok(())
 }
 
 #[test]
-fn the_overlay_with_tls_and_scram_logs_in_with_what_its_secret_holds() -> Result<()> {
+fn scram_overlay_logs_in_over_tls_with_its_secret() -> Result<()> {
     if !met(&[Requirement::Kafka, Requirement::Podman])? {
         return Ok(());
     }
@@ -161,7 +160,7 @@ fn the_overlay_with_tls_and_scram_logs_in_with_what_its_secret_holds() -> Result
     fs::write(secret.path().join("password"), password)?;
     let pod = &of_kind("Deployment")?["spec"]["template"]["spec"];
     let mount = pod["containers"][0]["volumeMounts"][0]["mountPath"].as_str();
-    // Podman 4.3 does not decode what a Secret holds, so the files are lent in its place.
+    // Podman 4.3 does not decode the data of a Secret, so mount the files instead.
     for file in ["ca.crt", "password"] {
         options.push(format!(
             "--volume={}:{}/{file}:ro",

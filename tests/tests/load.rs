@@ -1,4 +1,4 @@
-//! `slipway load` and `--output`, into real engines.
+//! Tests of `slipway load` and `--output` with real container engines.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ const RUN: [&str; 4] = [
     "--topic=x",
 ];
 
-/// The index, and the image ID (the config's digest) of one of its platforms.
+/// The index, and the image ID of one of its platforms, which is the digest of its configuration.
 fn image(platform: &Platform) -> Result<(String, String)> {
     let layout = nix_build(repository(), "image")?;
     let manifest = inspect_platform(&layout, platform.architecture())?;
@@ -46,7 +46,7 @@ fn inspect_platform(layout: &Path, architecture: &str) -> Result<Value> {
 }
 
 #[test]
-fn podman_gets_the_image_of_this_machine_and_of_another_under_all_its_names() -> Result<()> {
+fn podman_gets_the_native_and_the_foreign_image_under_all_names() -> Result<()> {
     for platform in [Platform::own()?, Platform::foreign()?] {
         if !met(&[Requirement::Podman, Requirement::Runs(&platform), SKOPEO])? {
             return Ok(());
@@ -58,8 +58,8 @@ fn podman_gets_the_image_of_this_machine_and_of_another_under_all_its_names() ->
         if !platform.is_native() {
             load.args(["--platform", &platform.oci]);
         }
-        let said = load.text()?;
-        assert!(said.contains(&id), "{said}");
+        let printed = load.text()?;
+        assert!(printed.contains(&id), "{printed}");
         for name in [NAME, "localhost/other:1"] {
             let shown = podman
                 .command(&["image", "inspect", "--format={{.Id}}", name])
@@ -68,6 +68,11 @@ fn podman_gets_the_image_of_this_machine_and_of_another_under_all_its_names() ->
         }
         let told = podman.run(&["--rm"], NAME, &RUN).text()?;
         assert!(told.contains(", PID: 1, UID: 65532"), "{told}");
+        assert_reads_saved_image(&id, |file| {
+            // Podman's Docker archives do not support zstd layers.
+            let save = ["save", "--format=oci-archive", "--output", file, NAME];
+            podman.command(&save).text().map(|_| ())
+        })?;
     }
     Ok(())
 }
@@ -113,11 +118,26 @@ fn docker_gets_the_image_and_runs_it() -> Result<()> {
         )
         .text()?;
     assert!(told.contains(", UID: 65532"), "{told}");
+    assert_reads_saved_image(&id, |file| {
+        let save = docker.docker(&["save", "--output", file, NAME]).text();
+        save.map(|_| ())
+    })
+}
+
+/// Checks that slipway reads the same image from an archive that an engine saved.
+fn assert_reads_saved_image(id: &str, save: impl Fn(&str) -> Result<()>) -> Result<()> {
+    let place = TempDir::new()?;
+    let file = place.path().join("saved.tar").display().to_string();
+    save(&file)?;
+    let saved = format!("{file}:{NAME}");
+    let shown = slipway(&["inspect", &saved])?.text()?;
+    assert!(shown.contains(id), "{shown}");
+    slipway(&["verify", &saved])?.text()?;
     Ok(())
 }
 
 #[test]
-fn containerd_gets_the_image_of_either_platform_as_it_was_built() -> Result<()> {
+fn containerd_gets_the_unchanged_image_of_each_platform() -> Result<()> {
     let needed = [
         Requirement::Root("a containerd of one's own"),
         Requirement::Program("containerd", "containerd"),
@@ -133,8 +153,8 @@ fn containerd_gets_the_image_of_either_platform_as_it_was_built() -> Result<()> 
         let mut load = slipway(&["load", &layout, "-t", &name, "--into", "containerd"])?;
         load.args(["--platform", &platform.oci])
             .envs(containerd.environment());
-        let said = load.text()?;
-        assert!(said.contains(&id), "{said}");
+        let printed = load.text()?;
+        assert!(printed.contains(&id), "{printed}");
         let manifest = inspect_platform(Path::new(&layout), platform.architecture())?;
         let listed = containerd.ctr(&["images", "list"]).text()?;
         let line = listed.lines().find(|line| line.starts_with(&name));
@@ -153,7 +173,7 @@ fn containerd_gets_the_image_of_either_platform_as_it_was_built() -> Result<()> 
 }
 
 #[test]
-fn what_is_written_is_read_by_others_with_the_same_digests() -> Result<()> {
+fn outputs_are_read_by_skopeo_and_have_the_same_digests() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -191,14 +211,14 @@ fn what_is_written_is_read_by_others_with_the_same_digests() -> Result<()> {
     assert_eq!(metadata["containerimage.digest"], top.as_str());
     assert_eq!(metadata["image.name"], NAME);
 
-    // And by ourselves, from the archive.
+    // Slipway also reads its own archive.
     if met(&[Requirement::Podman])? {
         let podman = Podman::new()?;
         let mut load = slipway(&["load", &at("oci.tar"), "--into", "podman"])?;
-        let said = load.envs(podman.environment()).text()?;
+        let printed = load.envs(podman.environment()).text()?;
         assert!(
-            said.starts_with("localhost/reporter:latest is in podman"),
-            "{said}"
+            printed.starts_with("localhost/reporter:latest is in podman"),
+            "{printed}"
         );
     }
     Ok(())
@@ -211,7 +231,7 @@ fn inspect_digest(layout: &Path) -> Result<String> {
 }
 
 #[test]
-fn labels_and_annotations_are_added_to_what_is_sent() -> Result<()> {
+fn adds_labels_and_annotations_to_the_sent_image() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -245,7 +265,7 @@ fn labels_and_annotations_are_added_to_what_is_sent() -> Result<()> {
 }
 
 #[test]
-fn one_platform_alone_is_an_image_and_no_index() -> Result<()> {
+fn a_single_platform_gives_an_image_without_an_index() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
@@ -265,7 +285,7 @@ fn one_platform_alone_is_an_image_and_no_index() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
+fn rejects_bad_arguments_before_building() -> Result<()> {
     let place = TempDir::new()?;
     let at = |name: &str| place.path().join(name).display().to_string();
     std::fs::write(place.path().join("taken"), "")?;
@@ -300,22 +320,25 @@ fn what_cannot_be_is_refused_before_anything_is_built() -> Result<()> {
         (vec!["load", &at("")], "not an OCI image layout"),
     ] {
         let mut command = slipway(&arguments)?;
-        let said = command.failure()?;
-        assert!(said.contains(reason), "{arguments:?}: {said}");
-        assert!(said.starts_with("error: "), "{arguments:?}: {said}");
+        let printed = command.failure()?;
+        assert!(printed.contains(reason), "{arguments:?}: {printed}");
+        assert!(printed.starts_with("error: "), "{arguments:?}: {printed}");
     }
     assert_eq!(std::fs::read_dir(place.path())?.count(), 1);
     Ok(())
 }
 
 #[test]
-fn an_engine_that_is_not_there_is_named_with_the_reason() -> Result<()> {
+fn error_names_missing_engines() -> Result<()> {
     let layout = nix_build(repository(), "image")?.display().to_string();
     let place = TempDir::new()?;
     let mut load = slipway(&["load", &layout])?;
-    let said = load.env("PATH", place.path()).failure()?;
+    let printed = load.env("PATH", place.path()).failure()?;
     for engine in ["podman", "docker", "ctr"] {
-        assert!(said.contains(&format!("there is no {engine}")), "{said}");
+        assert!(
+            printed.contains(&format!("there is no {engine}")),
+            "{printed}"
+        );
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Debian's newest Nix, in a root of its own with an empty store: it finds the same derivations as the
-//! machine's Nix, and makes the same image of the same seeds.
+//! Debian's newest Nix, in its own root with an empty store, evaluates to the same derivations as
+//! the machine's Nix, and builds the same image from the same seeds.
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +15,8 @@ use end_to_end::slipway::slipway;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Runs a command in a root, with two directories of the machine as its /nix and /src: ROOT NIX SRC
-/// COMMAND…. Nix takes for granted that its root is a mount point.
+/// Runs a command in another root directory, with two directories of the machine mounted at /nix
+/// and /src. Arguments: ROOT NIX SRC COMMAND…. Nix requires that its root is a mount point.
 const IN_ROOT: &str = r#"
 root=$1 nix=$2 src=$3
 shift 3
@@ -31,7 +31,7 @@ cd "$root"
 exec chroot . "$@"
 "#;
 
-/// The root, as the program of that name makes it.
+/// A command in the root of the newest Nix.
 fn in_root(store: &Path, sources: &Path, command: &[&str]) -> Command {
     let settings = "experimental-features = nix-command flakes\nmax-jobs = auto\nsandbox = true\nsubstitute = false";
     let mut unshare = Command::new("unshare");
@@ -46,7 +46,7 @@ fn in_root(store: &Path, sources: &Path, command: &[&str]) -> Command {
     unshare
 }
 
-/// What an output is made of in the end, all of it pinned by hash.
+/// The seeds of an output: all fixed-output derivations that it depends on.
 fn seeds(attribute: &str) -> Result<Vec<String>> {
     let derivations = nix(repository())
         .args(["show-derivation", "--recursive", &format!(".#{attribute}")])
@@ -62,11 +62,11 @@ fn seeds(attribute: &str) -> Result<Vec<String>> {
 }
 
 #[test]
-fn the_newest_nix_finds_the_same_derivations_and_makes_the_same_image() -> Result<()> {
+fn newest_nix_evaluates_the_same_derivations_and_builds_the_same_image() -> Result<()> {
     if !met(&[Requirement::NewestNix])? {
         return Ok(());
     }
-    // A store is too large for memory, which /tmp is on some machines.
+    // A store is too large for a /tmp in memory.
     let store = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
     let sources = Copy::new()?;
     let run = |command: &[&str]| in_root(store.path(), sources.path(), command);
@@ -94,7 +94,7 @@ fn the_newest_nix_finds_the_same_derivations_and_makes_the_same_image() -> Resul
     ensure!(exported.wait()?.success(), "nix-store --export failed");
 
     run(&["nix", "build", "--no-link", &format!(".#{image}")]).text()?;
-    // What is /nix there is a directory here.
+    // The store of the other root is a directory of this machine.
     let made = store.path().join(expected.strip_prefix("/nix")?);
     for file in ["index.json", "oci-layout"] {
         assert_eq!(fs::read(made.join(file))?, fs::read(expected.join(file))?);

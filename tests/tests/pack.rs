@@ -1,4 +1,4 @@
-//! Images of closures that Nix knows, made by the command line and read by others.
+//! Tests of `pack` with real closures. Other programs read the images.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use end_to_end::slipway::slipway;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A place for images, and a cache that is empty at first.
-struct Scene {
+/// A directory for images, and an empty cache.
+struct Fixture {
     directory: TempDir,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Result<Self> {
-        // podman takes the path of a layout for a name, which has no capitals.
+        // Podman parses the path of a layout as a name, which must be lowercase.
         let test = thread::current().name().unwrap_or_default().to_owned();
         let directory = tempfile::Builder::new()
             .prefix(&format!("slipway-{}-{test}", process::id()))
@@ -37,7 +37,7 @@ impl Scene {
         self.directory.path().join(name)
     }
 
-    /// `slipway pack` of a path to a layout of this name.
+    /// Runs `slipway pack` on a path, with a layout of this name as output.
     fn command(&self, path: &Path, name: &str, options: &[&str]) -> Result<Command> {
         let mut command = slipway(&["pack"])?;
         command
@@ -72,14 +72,14 @@ fn runs(platform: &Platform) -> Result<()> {
     if !met(&[Requirement::Podman, Requirement::Runs(platform)])? {
         return Ok(());
     }
-    let scene = Scene::new()?;
-    let layout = scene.pack(&reporter(platform)?, "image", &["--user=65532"])?;
+    let fixture = Fixture::new()?;
+    let layout = fixture.pack(&reporter(platform)?, "image", &["--user=65532"])?;
     let podman = Podman::new()?;
     let image = podman.load(&layout, platform)?;
     let arguments = ["--embedded-broker", "--count", "2", "--interval", "0.1s"];
-    let said = podman.run(&["--rm"], &image, &arguments).text()?;
-    let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines.len(), 2, "{said}");
+    let printed = podman.run(&["--rm"], &image, &arguments).text()?;
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 2, "{printed}");
     for line in lines {
         assert!(line.ends_with(", PID: 1, UID: 65532"), "{line}");
     }
@@ -87,21 +87,21 @@ fn runs(platform: &Platform) -> Result<()> {
 }
 
 #[test]
-fn what_is_packed_runs_on_this_machine() -> Result<()> {
+fn packed_image_runs_natively() -> Result<()> {
     runs(&Platform::own()?)
 }
 
 #[test]
-fn what_is_packed_runs_on_another_machine() -> Result<()> {
+fn packed_image_runs_with_an_emulator() -> Result<()> {
     runs(&Platform::foreign()?)
 }
 
 #[test]
-fn another_reader_finds_what_was_asked_for() -> Result<()> {
+fn skopeo_finds_the_requested_configuration() -> Result<()> {
     if !met(&[SKOPEO])? {
         return Ok(());
     }
-    let scene = Scene::new()?;
+    let fixture = Fixture::new()?;
     for platform in Platform::defaults()? {
         let program = reporter(&platform)?;
         for compression in ["zstd", "gzip"] {
@@ -112,7 +112,7 @@ fn another_reader_finds_what_was_asked_for() -> Result<()> {
                 "--label=team=a",
                 "--annotation=note=x",
             ];
-            let layout = scene.pack(
+            let layout = fixture.pack(
                 &program,
                 &format!("{compression}-{}", platform.name),
                 &options,
@@ -120,12 +120,12 @@ fn another_reader_finds_what_was_asked_for() -> Result<()> {
             let options = ["--config", "--override-arch", platform.architecture()];
             let config = inspect(&layout, &options)?;
             assert_eq!(config["architecture"], platform.architecture());
-            let execution = &config["config"];
+            let runtime = &config["config"];
             let entrypoint = program.join("bin/reporter");
-            assert_eq!(execution["Entrypoint"], json!([entrypoint]));
-            assert_eq!(execution["Env"], json!(["KAFKA_HOST=kafka.example"]));
-            assert_eq!(execution["ExposedPorts"], json!({"9092/tcp": {}}));
-            assert_eq!(execution["Labels"]["team"], "a");
+            assert_eq!(runtime["Entrypoint"], json!([entrypoint]));
+            assert_eq!(runtime["Env"], json!(["KAFKA_HOST=kafka.example"]));
+            assert_eq!(runtime["ExposedPorts"], json!({"9092/tcp": {}}));
+            assert_eq!(runtime["Labels"]["team"], "a");
             let manifest = inspect(&layout, &["--raw"])?;
             assert_eq!(manifest["annotations"]["note"], "x");
             let layers = manifest["layers"].as_array().context("no layers")?;
@@ -139,13 +139,13 @@ fn another_reader_finds_what_was_asked_for() -> Result<()> {
 }
 
 #[test]
-fn a_small_change_makes_one_layer_anew_and_back_is_the_same_digest() -> Result<()> {
-    let scene = Scene::new()?;
+fn a_small_change_repacks_one_layer_and_reverting_it_restores_the_digest() -> Result<()> {
+    let fixture = Fixture::new()?;
     let platform = Platform::own()?;
     let program = reporter(&platform)?;
     let noted = |note: &str| -> Result<PathBuf> {
         let expression = format!(
-            r#"(builtins.getFlake "git+file://{}").lib.forSystem.{}.targets.{}.stdenv.mkDerivation {{
+            r#"(builtins.getFlake "git+file://{}").lib.{}.targets.{}.stdenv.mkDerivation {{
                 name = "noted";
                 phases = "install";
                 installPhase = "mkdir -p $out/bin; ln -s {}/bin/reporter $out/bin/noted; echo {note} >$out/note";
@@ -159,56 +159,56 @@ fn a_small_change_makes_one_layer_anew_and_back_is_the_same_digest() -> Result<(
         );
         build(repository(), &["--impure", "--expr", &expression])
     };
-    let first = scene.pack(&noted("one")?, "first", &[])?;
-    let layers = scene.cached()?;
+    let first = fixture.pack(&noted("one")?, "first", &[])?;
+    let layers = fixture.cached()?;
     assert!(layers > 2, "{layers}");
-    let second = scene.pack(&noted("two")?, "second", &[])?;
-    assert_eq!(scene.cached()?, layers + 1);
+    let second = fixture.pack(&noted("two")?, "second", &[])?;
+    assert_eq!(fixture.cached()?, layers + 1);
     assert_ne!(digest(&first)?, digest(&second)?);
-    let again = scene.pack(&noted("one")?, "again", &[])?;
-    assert_eq!(scene.cached()?, layers + 1);
+    let again = fixture.pack(&noted("one")?, "again", &[])?;
+    assert_eq!(fixture.cached()?, layers + 1);
     assert_eq!(digest(&first)?, digest(&again)?);
     Ok(())
 }
 
 #[test]
-fn a_link_that_nix_made_is_as_good_as_the_path() -> Result<()> {
-    let scene = Scene::new()?;
+fn accepts_a_result_link_of_nix() -> Result<()> {
+    let fixture = Fixture::new()?;
     let platform = Platform::own()?;
-    let link = scene.path("result");
+    let link = fixture.path("result");
     nix(repository())
         .args(["build", &format!(".#reporter-{}", platform.name)])
         .arg("--out-link")
         .arg(&link)
         .text()?;
-    let by_link = scene.pack(&link, "by-link", &[])?;
+    let by_link = fixture.pack(&link, "by-link", &[])?;
     let path = reporter(&platform)?;
-    let by_path = scene.pack(&path, "by-path", &[])?;
+    let by_path = fixture.pack(&path, "by-path", &[])?;
     assert_eq!(digest(&by_link)?, digest(&by_path)?);
     Ok(())
 }
 
 #[test]
-fn what_is_not_in_the_store_is_said() -> Result<()> {
-    let scene = Scene::new()?;
+fn rejects_a_path_that_is_not_in_the_store() -> Result<()> {
+    let fixture = Fixture::new()?;
     let missing = Path::new("/nix/store/00000000000000000000000000000000-x");
-    let said = scene.command(missing, "image", &[])?.failure()?;
+    let printed = fixture.command(missing, "image", &[])?.failure()?;
     assert_eq!(
-        said,
+        printed,
         format!(
             "error: {} is not in the Nix store; build it first\n",
             missing.display()
         )
     );
     let program = reporter(&Platform::own()?)?.join("bin/reporter");
-    let said = scene.command(&program, "image", &[])?.failure()?;
-    assert!(said.contains("give that one"), "{said}");
-    assert!(!scene.path("image").exists());
+    let printed = fixture.command(&program, "image", &[])?.failure()?;
+    assert!(printed.contains("give that one"), "{printed}");
+    assert!(!fixture.path("image").exists());
     Ok(())
 }
 
 #[test]
-fn platforms_have_every_name_of_the_table() -> Result<()> {
+fn platforms_prints_every_name_of_the_table() -> Result<()> {
     let rows = slipway(&["platforms", "--format", "json"])?.text()?;
     let rows: Vec<Value> = serde_json::from_str(&rows)?;
     let platforms = Platform::all()?;

@@ -1,4 +1,4 @@
-//! Every platform of the table: built, shown, verified and run.
+//! Builds, inspects, verifies and runs the image of every platform in the table.
 
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
@@ -14,20 +14,23 @@ fn index() -> Result<String> {
     Ok(index.to_str().context("store path")?.into())
 }
 
-/// So the command line's own table of machines has all that nix/platforms.nix has.
+/// This proves that the table of machines in `verify` covers nix/platforms.nix.
 #[test]
-fn verify_knows_every_platforms_machine_and_finds_no_fault() -> Result<()> {
-    let said = slipway(&["verify", &index()?])?.text()?;
+fn verify_supports_every_platform_and_finds_no_fault() -> Result<()> {
+    let printed = slipway(&["verify", &index()?])?.text()?;
     let platforms = Platform::all()?;
-    assert_eq!(said.lines().count(), platforms.len(), "{said}");
+    assert_eq!(printed.lines().count(), platforms.len(), "{printed}");
     for platform in platforms {
-        assert!(said.contains(&format!("{}: ok: ", platform.oci)), "{said}");
+        assert!(
+            printed.contains(&format!("{}: ok: ", platform.oci)),
+            "{printed}"
+        );
     }
     Ok(())
 }
 
 #[test]
-fn inspect_shows_every_platform() -> Result<()> {
+fn inspect_prints_every_platform() -> Result<()> {
     let shown = slipway(&["inspect", "--format", "json", &index()?])?.text()?;
     let shown: Value = serde_json::from_str(&shown)?;
     let images = shown["images"].as_array().context("no images")?;
@@ -44,7 +47,7 @@ fn inspect_shows_every_platform() -> Result<()> {
 }
 
 #[test]
-fn run_runs_every_platforms_reporter() -> Result<()> {
+fn run_runs_the_reporter_of_every_platform() -> Result<()> {
     let index = index()?;
     for platform in Platform::all()? {
         if !met(&[Requirement::Runs(&platform)])? {
@@ -55,21 +58,21 @@ fn run_runs_every_platforms_reporter() -> Result<()> {
         let messages = slipway(&[&run[..], &arguments].concat())?.text()?;
         assert_eq!(messages.lines().count(), 2, "{}: {messages}", platform.oci);
         for line in messages.lines() {
-            assert!(line.ends_with(", PID: 1, UID: 65532"), "{line}");
+            assert!(line.ends_with(", PID: 2, UID: 65532"), "{line}");
         }
     }
     Ok(())
 }
 
 #[test]
-fn run_takes_this_machines_image_when_no_platform_is_named() -> Result<()> {
-    let said = slipway(&["run", &index()?, "--", "--version"])?.text()?;
-    assert!(said.starts_with("reporter "), "{said}");
+fn run_uses_this_machines_image_if_no_platform_is_named() -> Result<()> {
+    let printed = slipway(&["run", &index()?, "--", "--version"])?.text()?;
+    assert!(printed.starts_with("reporter "), "{printed}");
     Ok(())
 }
 
 #[test]
-fn build_makes_the_image_of_any_platform_by_its_name() -> Result<()> {
+fn build_makes_the_image_of_any_platform() -> Result<()> {
     for platform in Platform::all()? {
         let place = tempfile::tempdir()?;
         let link = place.path().join("result");
@@ -91,16 +94,16 @@ fn build_makes_the_image_of_any_platform_by_its_name() -> Result<()> {
 }
 
 #[test]
-fn a_platform_that_there_is_not_is_refused_with_those_that_there_are() -> Result<()> {
+fn error_for_an_unknown_platform_lists_the_known_ones() -> Result<()> {
     for name in ["linux/mips64le", "linux/arm/v6"] {
-        let said = slipway(&["build", "--platform", name])?.failure()?;
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let printed = slipway(&["build", "--platform", name])?.failure()?;
+        assert_eq!(printed.lines().count(), 1, "{printed}");
         assert!(
-            said.contains(&format!("{name} is not a platform that can be built")),
-            "{said}"
+            printed.contains(&format!("{name} is not a platform that can be built")),
+            "{printed}"
         );
         for platform in Platform::all()? {
-            assert!(said.contains(&platform.oci), "{said}");
+            assert!(printed.contains(&platform.oci), "{printed}");
         }
     }
     Ok(())

@@ -1,7 +1,9 @@
-//! Programs of others: from a cargo workspace to images by `slipway init`, and what is said when that
-//! cannot be.
+//! Projects of users: from a Cargo workspace to images with `slipway init`, and the errors on the
+//! way.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use end_to_end::command::CommandExt;
@@ -12,14 +14,15 @@ use end_to_end::platform::Platform;
 use end_to_end::project::Project;
 use end_to_end::repository::repository;
 use end_to_end::requirement::{Requirement, met};
+use tempfile::TempDir;
 
-/// What the example prints.
+/// The expected output of the example.
 fn expected(example: &str) -> Result<String> {
     let file = repository().join("examples").join(example).join("expected");
     fs::read_to_string(&file).with_context(|| file.display().to_string())
 }
 
-fn written_as_in_the_example(project: &Project, example: &str) -> Result<()> {
+fn assert_matches_example(project: &Project, example: &str) -> Result<()> {
     for file in ["flake.nix", "slipway.toml"] {
         let shown = fs::read_to_string(repository().join("examples").join(example).join(file))?;
         let written = project.read(file)?;
@@ -30,16 +33,16 @@ fn written_as_in_the_example(project: &Project, example: &str) -> Result<()> {
 }
 
 #[test]
-fn a_fresh_project_becomes_images_that_are_sound_and_run() -> Result<()> {
+fn a_new_project_builds_valid_images_that_run() -> Result<()> {
     let project = Project::example("rust")?;
     project.command("git", &["init", "--quiet"]).text()?;
     project.command("git", &["add", "--all"]).text()?;
-    let said = project.slipway(&["init"])?.text()?;
+    let messages = project.slipway(&["init"])?.text()?;
     assert!(
-        said.contains("written: slipway.toml, slipway.lock, flake.lock, flake.nix"),
-        "{said}"
+        messages.contains("written: slipway.toml, slipway.lock, flake.lock, flake.nix"),
+        "{messages}"
     );
-    written_as_in_the_example(&project, "rust")?;
+    assert_matches_example(&project, "rust")?;
     let tracked = project.command("git", &["ls-files"]).text()?;
     for file in ["flake.lock", "flake.nix", "slipway.lock", "slipway.toml"] {
         assert!(tracked.lines().any(|name| name == file), "{tracked}");
@@ -58,28 +61,31 @@ fn a_fresh_project_becomes_images_that_are_sound_and_run() -> Result<()> {
 }
 
 #[test]
-fn crates_that_need_a_library_get_its_debian_package() -> Result<()> {
+fn init_adds_the_packages_of_native_libraries() -> Result<()> {
     let project = Project::example("rust-libraries")?;
-    let said = project.slipway(&["init"])?.text()?;
+    let messages = project.slipway(&["init"])?.text()?;
     for line in [
         "libsqlite3-sys needs libsqlite3-dev",
         "openssl-sys needs libssl-dev",
         "pq-sys needs libpq-dev",
     ] {
-        assert!(said.lines().any(|said| said == line), "{said}");
+        assert!(
+            messages.lines().any(|messages| messages == line),
+            "{messages}"
+        );
     }
-    written_as_in_the_example(&project, "rust-libraries")
+    assert_matches_example(&project, "rust-libraries")
 }
 
 #[test]
-fn crates_that_run_a_program_get_it() -> Result<()> {
+fn init_adds_the_programs_that_build_scripts_run() -> Result<()> {
     let project = Project::example("rust-protobuf")?;
     project.slipway(&["init"])?.text()?;
-    written_as_in_the_example(&project, "rust-protobuf")
+    assert_matches_example(&project, "rust-protobuf")
 }
 
 #[test]
-fn what_slipway_has_pinned_itself_is_taken_over_without_a_network() -> Result<()> {
+fn init_reuses_slipways_own_pins_without_a_network() -> Result<()> {
     if !met(&[Requirement::NoNetwork])? {
         return Ok(());
     }
@@ -96,17 +102,17 @@ fn what_slipway_has_pinned_itself_is_taken_over_without_a_network() -> Result<()
 }
 
 #[test]
-fn the_template_makes_what_init_makes() -> Result<()> {
+fn template_gives_the_same_image_as_init() -> Result<()> {
     let project = Project::example("rust")?;
     project.slipway(&["init"])?.text()?;
-    // It stays the same where only a mirror's directory has changed.
+    // The output path does not depend on the directory of a mirror.
     let image = |project: &Project| {
         nix(project.path())
             .args(["eval", "--raw", ".#image.outPath"])
             .text()
     };
     let made = image(&project)?;
-    // The lock stays: what `slipway lock` finds pinned it leaves so.
+    // Keep slipway.lock, because `slipway lock` does not change existing pins.
     for file in ["flake.lock", "flake.nix", "slipway.toml"] {
         fs::remove_file(project.file(file))?;
     }
@@ -124,7 +130,7 @@ fn the_template_makes_what_init_makes() -> Result<()> {
 }
 
 #[test]
-fn init_replaces_nothing_unless_it_is_told_to() -> Result<()> {
+fn init_does_not_overwrite_files_without_force() -> Result<()> {
     let project = Project::example("rust")?;
     project.write("flake.nix", "mine")?;
     let error = project.slipway(&["init"])?.failure()?;
@@ -140,7 +146,7 @@ fn init_replaces_nothing_unless_it_is_told_to() -> Result<()> {
 }
 
 #[test]
-fn init_refuses_a_platform_that_does_not_exist_with_those_that_do() -> Result<()> {
+fn init_rejects_an_unknown_platform_and_lists_the_known_ones() -> Result<()> {
     let project = Project::example("rust")?;
     let error = project
         .slipway(&["init", "--platform", "linux/vax"])?
@@ -154,7 +160,7 @@ fn init_refuses_a_platform_that_does_not_exist_with_those_that_do() -> Result<()
 }
 
 #[test]
-fn a_workspace_without_a_lock_file_is_refused_with_what_to_run() -> Result<()> {
+fn init_explains_how_to_create_a_missing_cargo_lock() -> Result<()> {
     let project = Project::example("rust")?;
     project.slipway(&["init"])?.text()?;
     fs::remove_file(project.file("Cargo.lock"))?;
@@ -170,7 +176,7 @@ fn a_workspace_without_a_lock_file_is_refused_with_what_to_run() -> Result<()> {
 }
 
 #[test]
-fn in_a_member_it_is_said_where_the_workspace_is() -> Result<()> {
+fn init_in_a_member_names_the_root_of_the_workspace() -> Result<()> {
     let project = Project::of(&[
         ("Cargo.toml", "[workspace]\nmembers = [\"one\"]\n"),
         ("one/Cargo.toml", "[package]\nname = \"one\"\n"),
@@ -185,7 +191,7 @@ fn in_a_member_it_is_said_where_the_workspace_is() -> Result<()> {
 }
 
 #[test]
-fn a_lock_file_that_is_older_than_the_manifest_is_refused_with_what_to_run() -> Result<()> {
+fn init_explains_how_to_update_an_outdated_cargo_lock() -> Result<()> {
     let project = Project::example("rust")?;
     project.slipway(&["init"])?.text()?;
     project.edit("Cargo.toml", |text| format!("{text}serde = \"1\"\n"))?;
@@ -204,29 +210,140 @@ fn a_lock_file_that_is_older_than_the_manifest_is_refused_with_what_to_run() -> 
     Ok(())
 }
 
+/// A git repository with a submodule. Its crates inherit from its workspace and depend on each
+/// other.
+const REPOSITORY: &[(&str, &str)] = &[
+    (
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"crates/*\"]\n\n[workspace.package]\nversion = \"0.3.0\"\nedition = \"2021\"\n\n\
+         [workspace.dependencies]\nnear = { path = \"crates/near\" }\n",
+    ),
+    (
+        "crates/far/Cargo.toml",
+        "[package]\nname = \"far\"\nversion.workspace = true\nedition.workspace = true\n\n\
+         [dependencies]\nnear.workspace = true\n",
+    ),
+    (
+        "crates/far/src/lib.rs",
+        "#![deny(warnings)]\nfn unused() {}\npub fn far() -> String {\n    \
+         format!(\"{} {}\", near::near(), include_str!(\"../../../words/text\"))\n}\n",
+    ),
+    (
+        "crates/near/Cargo.toml",
+        "[package]\nname = \"near\"\nversion.workspace = true\nedition.workspace = true\n",
+    ),
+    (
+        "crates/near/src/lib.rs",
+        "pub fn near() -> &'static str {\n    \"first\"\n}\n",
+    ),
+];
+
 #[test]
-fn a_crate_from_git_is_refused_with_the_way_out() -> Result<()> {
-    let project = Project::example("rust")?;
-    project.slipway(&["init"])?.text()?;
-    let dependency = "far = { git = \"https://git.example/far\" }\n";
-    project.edit("Cargo.toml", |text| text + dependency)?;
-    project.edit("Cargo.lock", |text| {
-        let entry = "[[package]]\nname = \"far\"\nversion = \"0.1.0\"\n\
-             source = \"git+https://git.example/far#0123456789abcdef0123456789abcdef01234567\"\n\n";
-        let own = "[[package]]\nname = \"checksum\"\n";
-        text.replace(own, &format!("{entry}{own}"))
-            .replace(" \"sha2\",\n", " \"far\",\n \"sha2\",\n")
-    })?;
+fn builds_crates_from_git_at_their_commits() -> Result<()> {
+    let project = Project::of(&[(
+        "src/main.rs",
+        "fn main() {\n    println!(\"{}, {}\", far::far(), newer::far());\n}\n",
+    )])?;
+    let home = TempDir::new()?;
+    let repository = home.path().join("repository");
+    let words = home.path().join("words");
+    let git = |directory: &Path, arguments: &[&str]| -> Result<()> {
+        let mut git = Command::new("git");
+        git.args([
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x",
+            "-c",
+            "protocol.file.allow=always",
+        ]);
+        git.args(arguments).current_dir(directory).text()?;
+        Ok(())
+    };
+    for (directory, files) in [
+        (&words, &[("text", "of a submodule")][..]),
+        (&repository, REPOSITORY),
+    ] {
+        for (name, text) in files {
+            let file = directory.join(name);
+            fs::create_dir_all(file.parent().context("a root")?)?;
+            fs::write(file, text)?;
+        }
+        git(directory, &["init", "--quiet", "--initial-branch", "main"])?;
+        if directory == &repository {
+            git(
+                directory,
+                &[
+                    "submodule",
+                    "--quiet",
+                    "add",
+                    &format!("file://{}", words.display()),
+                    "words",
+                ],
+            )?;
+        }
+        git(directory, &["add", "."])?;
+        git(directory, &["commit", "--quiet", "--message", "first"])?;
+    }
+    git(&repository, &["switch", "--quiet", "--create", "next"])?;
+    let newer = "pub fn near() -> &'static str {\n    \"second\"\n}\n";
+    fs::write(repository.join("crates/near/src/lib.rs"), newer)?;
+    git(
+        &repository,
+        &["commit", "--quiet", "--all", "--message", "second"],
+    )?;
+    git(&repository, &["tag", "v2/b"])?;
+
+    let url = format!("file://{}", repository.display());
+    let manifest = |newer: &str| {
+        format!(
+            "[package]\nname = \"program\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\n[dependencies]\n\
+             far = {{ git = \"{url}\", branch = \"main\" }}\n{newer}"
+        )
+    };
+    project.write("Cargo.toml", &manifest(""))?;
+    let run = |mut command: Command| -> Result<Command> {
+        command.env("CARGO_HOME", home.path().join("cargo"));
+        Ok(command)
+    };
+    let slipway = |arguments: &[&str]| run(project.slipway(arguments)?);
+    let cargo = |arguments: &[&str]| run(project.command("cargo", arguments));
+    cargo(&["generate-lockfile", "--quiet"])?.text()?;
+    slipway(&["init", "--platform", "linux/amd64"])?.text()?;
+
+    // Add the same crates at another commit, which has no hash yet.
+    let newer = format!("newer = {{ git = \"{url}\", tag = \"v2/b\", package = \"far\" }}\n");
+    project.write("Cargo.toml", &manifest(&newer))?;
+    cargo(&["update", "--workspace", "--quiet"])?.text()?;
     let error = project.evaluation_error("image")?;
     assert!(
-        error.contains("far 0.1.0 from git") && error.contains("cargo vendor"),
+        error.contains("slipway.lock has no hash for far from git")
+            && error.contains("run: slipway lock"),
+        "{error}"
+    );
+    slipway(&["lock"])?.text()?;
+    slipway(&["build", ".#image"])?.text()?;
+    let printed = project.slipway(&["run", "result"])?.text()?;
+    assert_eq!(printed, "first of a submodule, second of a submodule\n");
+
+    // Slipway rejects a hash that does not match the files.
+    let wrong = format!("sha256 = \"{}\"\n\n[git.crates]", "0".repeat(64));
+    project.edit("slipway.lock", |text| {
+        let (before, rest) = text.split_once("[[git]]").unwrap_or_default();
+        let (row, rest) = rest.split_once("sha256 = ").unwrap_or_default();
+        let (_, rest) = rest.split_once("[git.crates]").unwrap_or_default();
+        format!("{before}[[git]]{row}{wrong}{rest}")
+    })?;
+    let error = slipway(&["build", ".#image"])?.failure()?;
+    assert!(
+        error.contains("does not have the files that slipway.lock pins"),
         "{error}"
     );
     Ok(())
 }
 
 #[test]
-fn a_crate_of_another_registry_is_fetched_from_there() -> Result<()> {
+fn fetches_a_crate_from_another_registry() -> Result<()> {
     let project = Project::of(&[
         (
             "library/Cargo.toml",
@@ -282,7 +399,7 @@ fn a_crate_of_another_registry_is_fetched_from_there() -> Result<()> {
 }
 
 #[test]
-fn a_platform_whose_packages_are_not_pinned_is_said_with_what_to_do() -> Result<()> {
+fn error_names_a_platform_whose_packages_are_not_pinned() -> Result<()> {
     let project = Project::example("rust")?;
     project
         .slipway(&["init", "--platform", "linux/amd64"])?
@@ -301,7 +418,7 @@ fn a_platform_whose_packages_are_not_pinned_is_said_with_what_to_do() -> Result<
 }
 
 #[test]
-fn a_crate_whose_library_is_not_pinned_fails_with_the_package_to_add() -> Result<()> {
+fn error_names_the_missing_package_of_a_crate() -> Result<()> {
     let project = Project::example("rust-libraries")?;
     project.slipway(&["init"])?.text()?;
     project.edit("slipway.toml", |text| text.replace("\"libpq-dev\", ", ""))?;
@@ -316,8 +433,111 @@ fn a_crate_whose_library_is_not_pinned_fails_with_the_package_to_add() -> Result
     Ok(())
 }
 
-/// Much of what cargo allows in a workspace, at once.
-const ODD: &[(&str, &str)] = &[
+#[test]
+fn failed_link_suggests_what_to_add() -> Result<()> {
+    let project = Project::example("rust")?;
+    project
+        .slipway(&["init", "--platform", "linux/amd64"])?
+        .text()?;
+    project.write(
+        "src/main.rs",
+        "//! Links with zlib.\n\n#[link(name = \"z\")]\nunsafe extern \"C\" {\n    fn zlibVersion();\n}\n\n\
+         fn main() {\n    unsafe { zlibVersion() }\n}\n",
+    )?;
+    let error = project.slipway(&["build", ".#image"])?.failure()?;
+    // The error names the package only if Debian's Contents index is available.
+    let ends = ["run: slipway add lib:z", "run: slipway add zlib1g-dev"];
+    let last = error.trim_end();
+    assert!(ends.iter().any(|end| last.ends_with(end)), "{error}");
+    Ok(())
+}
+
+#[test]
+fn init_succeeds_if_no_mirror_can_look_up_packages() -> Result<()> {
+    let manifest = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n{more}")
+    };
+    let odd = "[dependencies]\nodd-sys = { path = \"odd-sys\" }\nstrange-sys = { path = \"strange-sys\" }\n";
+    let project = Project::of(&[
+        ("Cargo.toml", &manifest("app", odd)),
+        ("src/main.rs", "fn main() {}\n"),
+        (
+            "odd-sys/Cargo.toml",
+            &manifest("odd-sys", "links = \"odd\"\n"),
+        ),
+        ("odd-sys/build.rs", "fn main() {}\n"),
+        ("odd-sys/src/lib.rs", ""),
+        (
+            "strange-sys/Cargo.toml",
+            &manifest(
+                "strange-sys",
+                "[package.metadata.system-deps]\nstrange = \"1\"\n",
+            ),
+        ),
+        ("strange-sys/src/lib.rs", ""),
+    ])?;
+    project
+        .command("cargo", &["generate-lockfile", "--offline"])
+        .text()?;
+    let output = project
+        .slipway(&["init", "--platform", "linux/amd64"])?
+        .env("SLIPWAY_DEBIAN_MIRROR", "http://127.0.0.1:1/debian")
+        .env("no_proxy", "127.0.0.1")
+        .output()?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let warned = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{warned}");
+    assert!(warned.contains("warning: "), "{warned}");
+    for hint in [
+        "strange-sys looks for what no package was found for; run: slipway add pkg-config:strange",
+        "slipway add lib:odd",
+        "written: slipway.toml, slipway.lock",
+    ] {
+        assert!(messages.contains(hint), "{messages}");
+    }
+    Ok(())
+}
+
+#[test]
+fn failed_c_or_cpp_build_suggests_what_to_add() -> Result<()> {
+    let project = Project::of(&[
+        (
+            "slipway.toml",
+            "release = \"trixie\"\n[set.libraries]\narchitectures = [\"arm64\"]\nsuites = [\"trixie\"]\npackages = [\"libc6-dev\"]\n",
+        ),
+        ("main.c", "int main(void) { return 0; }\n"),
+        ("odd.c", "#include <odd/odd.h>\n"),
+        ("odd.cpp", "#include <odd/odd.h>\n"),
+    ])?;
+    let packages = |script: &str| {
+        format!(
+            "{{\n  inputs.slipway.url = \"{}\";\n  outputs = {{slipway, ...}}: let\n    \
+             target = slipway.lib.targets.aarch64;\n  in {{\n    packages.x86_64-linux.app = target.stdenv.mkDerivation {{\n      \
+             name = \"app\";\n      src = ./.;\n      nativeBuildInputs = [target.pkg-config];\n      \
+             buildPhase = \"{script}\";\n    }};\n  }};\n}}\n",
+            project.slipway_flake()
+        )
+    };
+    for (script, file) in [
+        ("$CC -c odd.c", "header:odd/odd.h"),
+        ("$CXX -c odd.cpp", "header:odd/odd.h"),
+        ("$CC main.c -lodd", "lib:odd"),
+        ("$PKG_CONFIG --cflags odd", "pkg-config:odd"),
+    ] {
+        project.write("flake.nix", &packages(script))?;
+        let error = project
+            .slipway(&["build", ".#app"])?
+            .env("SLIPWAY_DEBIAN_MIRROR", "http://127.0.0.1:1/debian")
+            .env("no_proxy", "127.0.0.1")
+            .failure()?;
+        let hint = format!("run: slipway add {file}");
+        assert!(error.trim_end().ends_with(&hint), "{script}: {error}");
+    }
+    Ok(())
+}
+
+/// A workspace that uses many features of Cargo at once.
+const FEATURE_RICH: &[(&str, &str)] = &[
     (
         "Cargo.toml",
         r#"[workspace]
@@ -492,9 +712,9 @@ registry = "sparse+https://mirror.example/index/"
 ];
 
 #[test]
-fn a_workspace_is_built_as_cargo_builds_it() -> Result<()> {
-    let project = Project::of(ODD)?;
-    // The lock is made where the mirror of the project's settings is none.
+fn builds_a_workspace_as_cargo_does() -> Result<()> {
+    let project = Project::of(FEATURE_RICH)?;
+    // Create the lock file before the source replacement, whose mirror does not exist.
     let settings = project.read(".cargo/config.toml")?;
     let toolchain = project.read("rust-toolchain.toml")?;
     fs::remove_file(project.file(".cargo/config.toml"))?;
@@ -521,7 +741,7 @@ fn a_workspace_is_built_as_cargo_builds_it() -> Result<()> {
         printed,
         "HELLO 1\nfrom elsewhere in the tree\nbeside configured\n42 2015\n1.2.3 true\nfalse\n"
     );
-    // Each program is without the others.
+    // Each output contains only its own program.
     assert_eq!(fs::read_dir(odd.join("bin"))?.count(), 1);
     let image = nix_build(project.path(), "image-second")?;
     let printed = project
@@ -532,7 +752,7 @@ fn a_workspace_is_built_as_cargo_builds_it() -> Result<()> {
 }
 
 #[test]
-fn crates_that_were_vendored_into_the_tree_are_taken_from_there() -> Result<()> {
+fn builds_from_vendored_crates() -> Result<()> {
     let project = Project::example("rust")?;
     let vendor = ["vendor", "--offline", "--quiet", "--locked"];
     let settings = project.command("cargo", &vendor).text()?;

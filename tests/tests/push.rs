@@ -1,4 +1,4 @@
-//! Images in a real registry: pushed by Slipway, read by others.
+//! Tests of `push` and `index` with a real registry. Other programs read the images.
 
 use std::fs;
 use std::io::Write;
@@ -20,15 +20,15 @@ use end_to_end::skopeo::{SKOPEO, skopeo};
 use end_to_end::slipway::slipway;
 use serde_json::Value;
 
-/// A registry, the image of all platforms, and a home without anybody's logins.
-struct Scene {
+/// A registry, the image of all default platforms, and a home directory without credentials.
+struct Fixture {
     registry: Registry,
     layout: PathBuf,
     home: tempfile::TempDir,
 }
 
-impl Scene {
-    /// None if this machine lacks something.
+impl Fixture {
+    /// Returns `None` if this machine lacks a requirement.
     fn new(guard: Guard) -> Result<Option<Self>> {
         if !met(&[REGISTRY, OPENSSL, SKOPEO])? {
             return Ok(None);
@@ -50,7 +50,7 @@ impl Scene {
         Ok(digest.context("no digest")?.to_owned())
     }
 
-    /// `slipway push` with a password on its standard input, if there is one.
+    /// Runs `slipway push`, with a password on standard input if `login` is given.
     fn push(&self, options: &[&str], name: &str, login: Option<(&str, &str)>) -> Result<Output> {
         let layout = self.layout.to_str().context("store path")?;
         let mut command = slipway(&[&["push", layout, name], options].concat())?;
@@ -84,7 +84,7 @@ impl Scene {
         command.env("HOME", self.home.path())
     }
 
-    /// Pushed, and it says so.
+    /// Checks that a push succeeds and prints its result.
     fn assert_pushes(
         &self,
         options: &[&str],
@@ -99,7 +99,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Not pushed, with one line that says why.
+    /// Checks that a push fails with one line, and returns it.
     fn error(&self, options: &[&str], name: &str, login: Option<(&str, &str)>) -> Result<String> {
         let output = self.push(options, name, login)?;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -112,7 +112,7 @@ impl Scene {
         Ok(last)
     }
 
-    /// skopeo, an independent reader, finds the same bytes.
+    /// Checks that skopeo, an independent reader, finds the same bytes.
     fn assert_others_read(&self, name: &str, options: &[&str]) -> Result<()> {
         let name = format!("docker://{name}");
         let raw = skopeo(&[&["inspect", "--raw"], options, &[&name]].concat())?;
@@ -146,26 +146,26 @@ impl Scene {
 }
 
 #[test]
-fn an_image_is_pushed_over_tls_with_a_password() -> Result<()> {
-    let Some(scene) = Scene::new(Guard::Password)? else {
+fn pushes_over_tls_with_a_password() -> Result<()> {
+    let Some(fixture) = Fixture::new(Guard::Password)? else {
         return Ok(());
     };
-    let name = scene.name("team/reporter:dev");
-    let authority = scene.registry.authority();
+    let name = fixture.name("team/reporter:dev");
+    let authority = fixture.registry.authority();
     let authority = authority.to_str().context("TMPDIR")?;
-    scene.assert_pushes(&["--ca", authority], &name, Some(WRITER))?;
-    scene.assert_others_read(&name, &["--tls-verify=false", "--creds=ada:hunter2"])?;
+    fixture.assert_pushes(&["--ca", authority], &name, Some(WRITER))?;
+    fixture.assert_others_read(&name, &["--tls-verify=false", "--creds=ada:hunter2"])?;
 
-    let error = scene.error(&["--ca", authority], &name, Some(("ada", "letmein")))?;
+    let error = fixture.error(&["--ca", authority], &name, Some(("ada", "letmein")))?;
     assert!(error.contains("refuses the login"), "{error}");
-    let error = scene.error(&["--ca", authority], &name, None)?;
+    let error = fixture.error(&["--ca", authority], &name, None)?;
     assert!(error.contains("podman login"), "{error}");
-    let error = scene.error(&[], &name, Some(WRITER))?;
+    let error = fixture.error(&[], &name, Some(WRITER))?;
     assert!(error.contains("--ca FILE"), "{error}");
     let other = tempfile::tempdir()?;
     certificates(other.path(), 2)?;
     let other = other.path().join("ca.crt");
-    let error = scene.error(
+    let error = fixture.error(
         &["--ca", other.to_str().context("TMPDIR")?],
         &name,
         Some(WRITER),
@@ -175,65 +175,67 @@ fn an_image_is_pushed_over_tls_with_a_password() -> Result<()> {
 }
 
 #[test]
-fn logins_and_authorities_are_found_where_podman_has_them() -> Result<()> {
-    let Some(scene) = Scene::new(Guard::Password)? else {
+fn finds_credentials_and_authorities_in_podmans_directories() -> Result<()> {
+    let Some(fixture) = Fixture::new(Guard::Password)? else {
         return Ok(());
     };
-    let certificates = scene
+    let certificates = fixture
         .home
         .path()
         .join(".config/containers/certs.d")
-        .join(scene.registry.host());
+        .join(fixture.registry.host());
     fs::create_dir_all(&certificates)?;
-    fs::copy(scene.registry.authority(), certificates.join("ca.crt"))?;
+    fs::copy(fixture.registry.authority(), certificates.join("ca.crt"))?;
     let (username, password) = WRITER;
     let mut login = Command::new("skopeo");
     login.args(["login", "--username", username, "--password", password]);
     login.args([
         "--authfile",
         ".config/containers/auth.json",
-        scene.registry.host(),
+        fixture.registry.host(),
     ]);
     login.arg("--cert-dir").arg(&certificates);
-    scene.at_home(login.current_dir(scene.home.path())).text()?;
-    scene.assert_pushes(&[], &scene.name("reporter:dev"), None)
+    fixture
+        .at_home(login.current_dir(fixture.home.path()))
+        .text()?;
+    fixture.assert_pushes(&[], &fixture.name("reporter:dev"), None)
 }
 
 #[test]
-fn an_image_is_pushed_with_tokens_by_who_may() -> Result<()> {
-    let Some(scene) = Scene::new(Guard::Token)? else {
+fn pushes_with_a_token_if_the_user_may_push() -> Result<()> {
+    let Some(fixture) = Fixture::new(Guard::Token)? else {
         return Ok(());
     };
-    let name = scene.name("team/reporter:dev");
-    let error = scene.error(&[], &name, Some(READER))?;
+    let name = fixture.name("team/reporter:dev");
+    let error = fixture.error(&[], &name, Some(READER))?;
     assert!(error.contains("no right to push to"), "{error}");
-    let error = scene.error(&[], &name, Some(("ada", "letmein")))?;
+    let error = fixture.error(&[], &name, Some(("ada", "letmein")))?;
     assert!(error.contains("refuses the login"), "{error}");
     assert!(error.contains("incorrect username or password"), "{error}");
 
-    scene.assert_pushes(&[], &name, Some(WRITER))?;
-    scene.assert_others_read(&name, &["--tls-verify=false", "--creds=bob:swordfish"])?;
-    let other = scene.name("other/reporter:dev");
-    let from = scene.name("team/reporter");
-    scene.assert_pushes(&["--mount-from", &from], &other, Some(WRITER))?;
-    // Who may pull may see that nothing is to be done.
-    scene.assert_pushes(&[], &name, Some(READER))
+    fixture.assert_pushes(&[], &name, Some(WRITER))?;
+    fixture.assert_others_read(&name, &["--tls-verify=false", "--creds=bob:swordfish"])?;
+    let other = fixture.name("other/reporter:dev");
+    let from = fixture.name("team/reporter");
+    fixture.assert_pushes(&["--mount-from", &from], &other, Some(WRITER))?;
+    // A user that may only pull can check that the image is up to date.
+    fixture.assert_pushes(&[], &name, Some(READER))
 }
 
 #[test]
-fn mistakes_are_told_in_one_line() -> Result<()> {
-    let Some(scene) = Scene::new(Guard::Open)? else {
+fn prints_each_error_on_one_line() -> Result<()> {
+    let Some(fixture) = Fixture::new(Guard::Open)? else {
         return Ok(());
     };
     let nobody = format!("{}/reporter:dev", free_address()?);
-    let error = scene.error(&[], &nobody, None)?;
+    let error = fixture.error(&[], &nobody, None)?;
     assert!(error.contains("cannot be reached"), "{error}");
-    let error = scene.error(&[], "registry.invalid/reporter:dev", None)?;
+    let error = fixture.error(&[], "registry.invalid/reporter:dev", None)?;
     assert!(
         error.contains("registry.invalid cannot be reached"),
         "{error}"
     );
-    let output = scene.push(&[], "localhost/Reporter", None)?;
+    let output = fixture.push(&[], "localhost/Reporter", None)?;
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("upper-case"), "{error}");
@@ -241,17 +243,17 @@ fn mistakes_are_told_in_one_line() -> Result<()> {
 }
 
 #[test]
-fn what_was_pushed_runs_on_another_machine_where_podman_pulls_it() -> Result<()> {
+fn podman_pulls_and_runs_the_foreign_image_of_a_pushed_index() -> Result<()> {
     let platform = Platform::foreign()?;
     if !met(&[Requirement::Podman, Requirement::Runs(&platform)])? {
         return Ok(());
     }
-    let Some(scene) = Scene::new(Guard::Open)? else {
+    let Some(fixture) = Fixture::new(Guard::Open)? else {
         return Ok(());
     };
-    let name = scene.name("reporter:dev");
-    scene.assert_pushes(&[], &name, None)?;
-    scene.assert_others_read(&name, &["--tls-verify=false"])?;
+    let name = fixture.name("reporter:dev");
+    fixture.assert_pushes(&[], &name, None)?;
+    fixture.assert_others_read(&name, &["--tls-verify=false"])?;
     let podman = Podman::new()?;
     let pull = [
         "pull",
@@ -265,5 +267,74 @@ fn what_was_pushed_runs_on_another_machine_where_podman_pulls_it() -> Result<()>
     let arguments = ["--embedded-broker", "--count", "1", "--interval", "0.1s"];
     let messages = podman.run(&["--rm"], image.trim(), &arguments).text()?;
     assert!(messages.starts_with("info [0] @ 0: Time: "), "{messages}");
+    Ok(())
+}
+
+#[test]
+fn joins_separate_images_into_one_index_without_moving_layers() -> Result<()> {
+    let Some(fixture) = Fixture::new(Guard::Open)? else {
+        return Ok(());
+    };
+    let run = |arguments: &[&str]| -> Result<Command> {
+        let mut command = slipway(arguments)?;
+        fixture.at_home(&mut command);
+        Ok(command)
+    };
+    let image =
+        |name: &str| -> Result<String> { Ok(nix_build(repository(), name)?.display().to_string()) };
+    let (amd64, arm64) = (image("image-x86_64")?, image("image-aarch64")?);
+    let (one, other) = (
+        fixture.name("app:amd64"),
+        fixture.name("elsewhere/app:arm64"),
+    );
+    run(&["push", &amd64, &one])?.text()?;
+    run(&["push", &arm64, &other])?.text()?;
+
+    let index = fixture.name("app:1.0");
+    let made = run(&["index", "create", &index, &other, &one])?.output()?;
+    let (made, how) = (
+        String::from_utf8(made.stdout)?,
+        String::from_utf8(made.stderr)?,
+    );
+    // The index is the same as if the images had been built together.
+    assert_eq!(made, format!("{index}@{}\n", fixture.digest()?), "{how}");
+    assert!(
+        how.contains("mounted sha256:") && !how.contains("pushed sha256:"),
+        "{how}"
+    );
+    fixture.assert_others_read(&index, &["--tls-verify=false"])?;
+
+    let error = run(&["index", "append", &index, &one])?.failure()?;
+    assert!(
+        error.contains(&format!(
+            "linux/amd64 is in {index} and again in {one}; name each platform once"
+        )),
+        "{error}"
+    );
+    let replace = [
+        "index",
+        "append",
+        "--replace",
+        "--annotation",
+        "a=b",
+        &index,
+        &amd64,
+    ];
+    run(&replace)?.text()?;
+    let raw = skopeo(&[
+        "inspect",
+        "--raw",
+        "--tls-verify=false",
+        &format!("docker://{index}"),
+    ])?;
+    assert!(raw.contains(r#""annotations":{"a":"b"}"#), "{raw}");
+
+    // The same with an index on disk.
+    let place = tempfile::tempdir()?;
+    let file = place.path().join("index.tar").display().to_string();
+    run(&["index", "create", &file, &amd64])?.text()?;
+    let made = run(&["index", "append", "--format", "json", &file, &other])?.text()?;
+    let made: Value = serde_json::from_str(&made)?;
+    assert_eq!(made["digest"], fixture.digest()?);
     Ok(())
 }

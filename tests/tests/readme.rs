@@ -1,4 +1,4 @@
-//! What a page tells a reader to type works, in the order in which it is there.
+//! Runs the commands in the documentation, in their order on each page.
 
 use std::fs;
 use std::path::Path;
@@ -12,19 +12,19 @@ use end_to_end::registry::{Guard, Registry};
 use end_to_end::repository::{Copy, repository};
 use end_to_end::{nix, slipway};
 
-/// Programs that are not called here, and why.
-const NOT_CALLED: [(&str, &str); 4] = [
+/// Programs that the test does not run, and why.
+const NOT_RUN: [(&str, &str); 4] = [
     ("apt-get", "the machine is set up"),
     ("cd", "the test is in a copy of the repository"),
     ("git", "and did not fetch it"),
     ("make", "it calls this test"),
 ];
 
-/// The registry that pages push to.
+/// The registry that the pages push to.
 const REGISTRY: &str = "localhost:5000";
 
-/// The commands in a text: lines after `$ ` in blocks of `console`, and all lines in blocks of
-/// `sh` that are no comments. A line that ends with `\` goes on in the next.
+/// The commands in a page: lines after `$ ` in `console` blocks, and lines of `sh` blocks other
+/// than comments. A line that ends with `\` continues on the next one.
 fn commands(text: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut block = None;
@@ -58,25 +58,25 @@ fn commands(text: &str) -> Vec<String> {
     commands
 }
 
-fn is_called(command: &str) -> bool {
+fn is_run(command: &str) -> bool {
     let program = command.split_whitespace().next();
-    !NOT_CALLED.iter().any(|(name, _)| Some(*name) == program)
+    !NOT_RUN.iter().any(|(name, _)| Some(*name) == program)
 }
 
 #[test]
-fn commands_are_found_in_console_and_shell_blocks_but_not_in_those_for_a_cluster() {
+fn finds_commands_in_console_and_sh_blocks_but_not_in_cluster_blocks() {
     let text = "$ no\n```console\n$ a -b\noutput\n$ c \\\n    d\n```\n```sh\n# comment\ne\n```\n```nix\nf\n```\n```console cluster\n$ g\n```\n";
     assert_eq!(commands(text), ["a -b", "c d", "e"]);
 }
 
-fn try_commands_of(page: &str) -> Result<()> {
+fn run_commands_of(page: &str) -> Result<()> {
     let copy = Copy::new()?;
-    // What `make` has made before.
+    // The output of `make`.
     fs::create_dir_all(copy.file("target/driver"))?;
     let program = slipway::program()?;
     std::os::unix::fs::symlink(&program, copy.file("target/driver/slipway"))?;
     let podman = Podman::new()?;
-    // In the place of the reader's own.
+    // Stands in for the reader's registry.
     let registry = Registry::start(Guard::Open)?;
     for overlay in ["plaintext", "scram"] {
         let file = format!("deploy/overlays/{overlay}/kustomization.yaml");
@@ -86,7 +86,7 @@ fn try_commands_of(page: &str) -> Result<()> {
     let path = std::env::var("PATH").unwrap_or_default();
     let directory = program.parent().unwrap_or(Path::new("/"));
     let path = format!("{}:{}:{path}", directory.display(), kubectl.display());
-    try_each(page, |command| {
+    run_each(page, |command| {
         let mut shell = shell(&command.replace(REGISTRY, registry.host()));
         shell.current_dir(copy.path()).env("PATH", &path);
         shell.envs(podman.environment());
@@ -94,12 +94,12 @@ fn try_commands_of(page: &str) -> Result<()> {
     })
 }
 
-/// Runs the commands of a page, each as `prepare` makes it.
-fn try_each(page: &str, prepare: impl Fn(&str) -> Command) -> Result<()> {
+/// Runs the commands of a page, each prepared by `prepare`.
+fn run_each(page: &str, prepare: impl Fn(&str) -> Command) -> Result<()> {
     let text = fs::read_to_string(repository().join(page)).with_context(|| page.to_owned())?;
     let commands = commands(&text);
     ensure!(!commands.is_empty(), "{page} has no commands");
-    for command in commands.iter().filter(|command| is_called(command)) {
+    for command in commands.iter().filter(|command| is_run(command)) {
         prepare(command)
             .text()
             .with_context(|| format!("{page} says: {command}"))?;
@@ -108,7 +108,7 @@ fn try_each(page: &str, prepare: impl Fn(&str) -> Command) -> Result<()> {
 }
 
 fn shell(command: &str) -> Command {
-    // An hour is for what would never end.
+    // Stop a command that does not end within an hour.
     let mut shell = Command::new("timeout");
     shell.args(["3600", "bash", "-e", "-o", "pipefail", "-c", command]);
     shell.env("NIX_CONFIG", nix::config());
@@ -118,35 +118,59 @@ fn shell(command: &str) -> Command {
 
 #[test]
 fn every_command_in_the_readme_works() -> Result<()> {
-    try_commands_of("README.md")
+    run_commands_of("README.md")
 }
 
 #[test]
-fn every_command_for_platforms_works() -> Result<()> {
-    try_commands_of("docs/platforms.md")
+fn every_command_in_platforms_md_works() -> Result<()> {
+    run_commands_of("docs/platforms.md")
 }
 
 #[test]
-fn every_command_for_c_and_cpp_programs_works() -> Result<()> {
-    try_commands_of("docs/c.md")
+fn every_command_in_c_md_works() -> Result<()> {
+    run_commands_of("docs/c.md")
 }
 
 #[test]
-fn every_command_for_kubernetes_that_needs_no_cluster_works() -> Result<()> {
-    try_commands_of("docs/kubernetes.md")
+fn every_command_in_kubernetes_md_without_a_cluster_works() -> Result<()> {
+    run_commands_of("docs/kubernetes.md")
 }
 
 #[test]
-fn every_command_for_projects_of_others_works_in_one() -> Result<()> {
+fn every_command_in_projects_md_works() -> Result<()> {
     let project = Project::example("rust")?;
     let program = slipway::program()?;
     let directory = program.parent().unwrap_or(Path::new("/"));
     let path = std::env::var("PATH").unwrap_or_default();
-    try_each("docs/projects.md", |command| {
+    run_each("docs/projects.md", |command| {
         let mut shell = shell(command);
         shell.current_dir(project.path());
         shell.env("PATH", format!("{}:{path}", directory.display()));
         shell.env("SLIPWAY_FLAKE", project.slipway_flake());
         shell
     })
+}
+
+#[test]
+fn every_code_of_verify_is_documented() -> Result<()> {
+    let read = |name: &str| std::fs::read_to_string(repository().join(name));
+    let (source, page) = (
+        read("crates/slipway-verify/src/finding.rs")?,
+        read("docs/verify.md")?,
+    );
+    let names = source.split("pub fn name(").nth(1).context("no codes")?;
+    let names = names.split("\n    }\n").next().unwrap_or_default();
+    let code = |line: &str| {
+        line.split("=> \"")
+            .nth(1)?
+            .split('"')
+            .next()
+            .map(str::to_owned)
+    };
+    let codes: Vec<String> = names.lines().filter_map(code).collect();
+    for code in &codes {
+        assert!(page.contains(&format!("| `{code}` | ")), "{code}");
+    }
+    assert_eq!(codes.len(), page.matches("\n| `").count());
+    Ok(())
 }

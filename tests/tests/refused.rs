@@ -1,5 +1,5 @@
-//! What becomes of messages that a broker refuses, or that were sent with wrong settings: each of
-//! them is told, with the reason, and none is lost without a word.
+//! Messages that a broker rejects, or that are sent with wrong settings. The reporter reports each
+//! of them as lost, with the reason.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ use end_to_end::certificate::{OPENSSL, certificates};
 use end_to_end::kafka::{Kafka, Listener, USER};
 use end_to_end::reporter::{Ended, Reporter, Running};
 use end_to_end::requirement::met;
-use end_to_end::sequence::scene;
+use end_to_end::sequence::fixture;
 
-/// Waits until the log has these words.
+/// Waits until the log contains these words.
 fn wait_for(running: &Running, words: &str) -> Result<()> {
     for _ in 0..600 {
         if running.log()?.contains(words) {
@@ -24,7 +24,8 @@ fn wait_for(running: &Running, words: &str) -> Result<()> {
     bail!("{words:?} is not in the log:\n{}", running.log()?)
 }
 
-/// The last line tells that no message arrived, and so does a consumer; gives how many there were.
+/// Checks that the last line reports all messages as lost, and that the topic is empty. Returns the
+/// number of messages.
 fn assert_all_are_lost(kafka: &Kafka, topic: &str, ended: &Ended) -> Result<u64> {
     let last = ended.log.lines().last().context("no log")?;
     assert_eq!(ended.code, 1, "{}", ended.log);
@@ -38,8 +39,8 @@ fn assert_all_are_lost(kafka: &Kafka, topic: &str, ended: &Ended) -> Result<u64>
 }
 
 #[test]
-fn messages_to_a_topic_that_does_not_exist_are_told_to_be_lost() -> Result<()> {
-    let Some((kafka, reporter)) = scene(&[("auto.create.topics.enable", "false")])? else {
+fn reports_messages_to_a_missing_topic_as_lost() -> Result<()> {
+    let Some((kafka, reporter)) = fixture(&[("auto.create.topics.enable", "false")])? else {
         return Ok(());
     };
     let host = format!("--env=KAFKA_HOST={}", kafka.address(Listener::Plaintext));
@@ -47,7 +48,7 @@ fn messages_to_a_topic_that_does_not_exist_are_told_to_be_lost() -> Result<()> {
         .start(
             &[
                 &host,
-                // how long a topic may be unknown; half a minute by default
+                // How long a topic may be unknown. The default is half a minute.
                 "--env=KAFKA_TOPIC_METADATA_PROPAGATION_MAX_MS=1000",
             ],
             &["--topic=nowhere", "--count=5", "--interval=10ms"],
@@ -60,8 +61,8 @@ fn messages_to_a_topic_that_does_not_exist_are_told_to_be_lost() -> Result<()> {
 }
 
 #[test]
-fn messages_that_are_too_large_for_the_topic_are_told_to_be_lost() -> Result<()> {
-    let Some((kafka, reporter)) = scene(&[])? else {
+fn reports_messages_that_are_too_large_as_lost() -> Result<()> {
+    let Some((kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     kafka.create_topic("narrow", 1, &[("max.message.bytes", "80")])?;
@@ -73,7 +74,7 @@ fn messages_that_are_too_large_for_the_topic_are_told_to_be_lost() -> Result<()>
     Ok(())
 }
 
-/// Reports in vain until the log has these words, then asks the reporter to end.
+/// Reports until the log contains these words, then stops the reporter. No message may arrive.
 fn assert_nothing_arrives(
     reporter: &Reporter,
     kafka: &Kafka,
@@ -91,7 +92,7 @@ fn assert_nothing_arrives(
     assert_all_are_lost(kafka, "info", &running.wait()?).map(drop)
 }
 
-/// Options that bring an authority's certificate into the container.
+/// Options that mount an authority's certificate into the container.
 fn trust(authority: &Path) -> [String; 2] {
     [
         format!("--volume={}:/ca.crt:ro", authority.display()),
@@ -100,8 +101,8 @@ fn trust(authority: &Path) -> [String; 2] {
 }
 
 #[test]
-fn a_wrong_password_is_told_and_nothing_arrives() -> Result<()> {
-    let Some((kafka, reporter)) = scene(&[])? else {
+fn reports_a_wrong_password() -> Result<()> {
+    let Some((kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let [volume, location] = trust(&kafka.authority());
@@ -127,7 +128,7 @@ fn a_wrong_password_is_told_and_nothing_arrives() -> Result<()> {
 }
 
 #[test]
-fn a_brokers_certificate_that_has_expired_is_told_and_nothing_arrives() -> Result<()> {
+fn reports_an_expired_broker_certificate() -> Result<()> {
     if !met(&[OPENSSL])? {
         return Ok(());
     }
@@ -135,7 +136,7 @@ fn a_brokers_certificate_that_has_expired_is_told_and_nothing_arrives() -> Resul
     let at = |name: &str| expired.path().join(name);
     certificates(expired.path(), -1)?;
     let keystore = at("server.pem").display().to_string();
-    let Some((kafka, reporter)) = scene(&[("ssl.keystore.location", &keystore)])? else {
+    let Some((kafka, reporter)) = fixture(&[("ssl.keystore.location", &keystore)])? else {
         return Ok(());
     };
     let [volume, location] = trust(&at("ca.crt"));
@@ -145,8 +146,8 @@ fn a_brokers_certificate_that_has_expired_is_told_and_nothing_arrives() -> Resul
 }
 
 #[test]
-fn a_brokers_certificate_of_a_foreign_authority_is_told_and_nothing_arrives() -> Result<()> {
-    let Some((kafka, reporter)) = scene(&[])? else {
+fn reports_a_broker_certificate_of_another_authority() -> Result<()> {
+    let Some((kafka, reporter)) = fixture(&[])? else {
         return Ok(());
     };
     let foreign = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! A second build gives the same bytes: Nix builds again what it has, and compares.
+//! Builds are reproducible: Nix builds existing outputs again, and compares the bytes.
 
 use anyhow::Result;
 use end_to_end::command::CommandExt;
@@ -15,7 +15,7 @@ fn same_when_built_again(attribute: &str) -> Result<()> {
 }
 
 #[test]
-fn images_are_the_same_when_packed_again() -> Result<()> {
+fn packing_an_image_again_gives_the_same_bytes() -> Result<()> {
     for platform in Platform::defaults()? {
         same_when_built_again(&platform.image())?;
     }
@@ -23,6 +23,6 @@ fn images_are_the_same_when_packed_again() -> Result<()> {
 }
 
 #[test]
-fn the_reporter_is_the_same_when_compiled_again() -> Result<()> {
+fn compiling_the_reporter_again_gives_the_same_bytes() -> Result<()> {
     same_when_built_again(&format!("reporter-{}", Platform::own()?.name))
 }

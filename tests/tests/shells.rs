@@ -1,4 +1,5 @@
-//! `nix develop`: compiler, librdkafka and cargo for one target, at once and offline.
+//! Tests of `nix develop`: each shell has a compiler, librdkafka and cargo for one target, and
+//! works offline.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 const READELF: Requirement = Requirement::Program("readelf", "binutils");
 
-/// Builds the reporter as a developer does in that shell, and gives the program.
+/// Builds the reporter with cargo in a shell, as a developer does, and returns the program.
 fn cargo_build(shell: &str, copy: &Copy, target: &Path) -> Result<PathBuf> {
     nix(copy.path())
         .args(["develop", &format!(".#{shell}"), "--command"])
@@ -56,7 +57,7 @@ fn assert_reports(program: &Path) -> Result<()> {
 }
 
 #[test]
-fn cargo_build_in_the_shell_of_another_machine_gives_a_program_for_it() -> Result<()> {
+fn cargo_build_in_a_foreign_shell_builds_a_program_for_that_platform() -> Result<()> {
     if !met(&[READELF])? {
         return Ok(());
     }
@@ -71,8 +72,7 @@ fn cargo_build_in_the_shell_of_another_machine_gives_a_program_for_it() -> Resul
 }
 
 #[test]
-fn cargo_build_in_the_shell_of_this_machine_and_the_default_one_gives_a_program_that_runs()
--> Result<()> {
+fn cargo_build_in_the_native_and_the_default_shell_builds_a_program_that_runs() -> Result<()> {
     if !met(&[READELF])? {
         return Ok(());
     }
@@ -87,7 +87,7 @@ fn cargo_build_in_the_shell_of_this_machine_and_the_default_one_gives_a_program_
 }
 
 #[test]
-fn a_shell_starts_without_a_network() -> Result<()> {
+fn shells_start_without_a_network() -> Result<()> {
     if !met(&[Requirement::NoNetwork])? {
         return Ok(());
     }
@@ -96,7 +96,7 @@ fn a_shell_starts_without_a_network() -> Result<()> {
     for shell in own.chain(["default"]) {
         let mut develop = nix(repository());
         develop.args(["develop", &format!(".#{shell}"), "--command"]);
-        // of the shell, and not of the machine
+        // These programs must come from the shell, not from the machine.
         develop.args([
             "sh",
             "-c",
@@ -109,12 +109,12 @@ fn a_shell_starts_without_a_network() -> Result<()> {
 }
 
 #[test]
-fn images_are_built_without_a_network() -> Result<()> {
+fn images_build_without_a_network() -> Result<()> {
     if !met(&[Requirement::NoNetwork])? {
         return Ok(());
     }
     let copy = Copy::new()?;
-    // Something to build: the reporter with a new version, and its images.
+    // Edit the reporter, so that there is something to build.
     copy.edit("crates/reporter/src/main.rs", |text| {
         format!("{text}\n// edited\n")
     })?;

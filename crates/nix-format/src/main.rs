@@ -1,7 +1,7 @@
 //! `nix fmt` and the flake's formatting check.
 //!
-//! The formatters that Nix users know come from binary caches. This is one of them, alejandra, as
-//! the library it also is, so that its sources are crates like any other.
+//! Nix users usually install formatters from binary caches. This program uses the library crate of
+//! one of them, alejandra, so that all its sources are crates.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ fn run() -> Result<ExitCode> {
     })
 }
 
-/// The Nix files at or below a path, in order; what begins with a dot and `target` are left out.
+/// Lists the Nix files at or below a path, sorted. Skips hidden directories and `target`.
 fn nix_files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_path_buf()]);
@@ -72,9 +72,9 @@ fn nix_files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
-        let hidden = name.to_string_lossy().starts_with('.') || name == "target";
+        let skipped = name.to_string_lossy().starts_with('.') || name == "target";
         let kind = entry.file_type()?;
-        if kind.is_dir() && !hidden {
+        if kind.is_dir() && !skipped {
             files.append(&mut nix_files(&path)?);
         } else if kind.is_file() && path.extension() == Some(OsStr::new("nix")) {
             files.push(path);
@@ -83,7 +83,8 @@ fn nix_files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Whether the file was not formatted; then it is now, unless `check`.
+/// Formats a file and returns whether it changed. With `check`, only reports whether it would
+/// change.
 fn format(file: &Path, check: bool) -> Result<bool> {
     let before =
         fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;

@@ -1,30 +1,32 @@
-//! The brokers as librdkafka's statistics tell of them (its STATISTICS.md).
+//! Broker metrics from librdkafka's statistics (its STATISTICS.md).
 //!
-//! Of hundreds of figures a few are wanted. So they are picked out of the text, and not all of them
-//! made into types first, which would take half of the program's compilation.
+//! The reporter uses a few of hundreds of values. It reads these from the untyped JSON, because
+//! deriving types for the whole document would take half of the compile time.
 
 use serde_json::Value;
 
-/// One broker, at the time of the statistics. The counts are from the start of the process.
+/// One broker at the time of the statistics. Counters start with the process.
 #[derive(Debug, PartialEq)]
 pub struct Broker {
     /// `host:port/id`
     pub name: String,
-    /// Whether there is a connection.
+    /// Whether the client is connected to the broker.
     pub is_up: bool,
-    /// Seconds that it took to answer lately, if it did: the median, and what 99 % are below.
+    /// Recent round-trip times in seconds: the median and the 99th percentile. `None` without
+    /// recent requests.
     pub rtt: Option<(f64, f64)>,
-    /// Connections attempted.
+    /// Number of connection attempts.
     pub connects: u64,
-    /// Connections lost.
+    /// Number of lost connections.
     pub disconnects: u64,
-    /// Requests sent again.
+    /// Number of requests sent again.
     pub retries: u64,
-    /// Requests without an answer in time.
+    /// Number of requests that timed out.
     pub timeouts: u64,
 }
 
-/// The brokers of the cluster, by name; or until one has told of them, those to ask.
+/// Returns the brokers of the cluster, by name. Until a broker has returned the cluster metadata,
+/// returns the bootstrap brokers.
 pub fn from_statistics(statistics: &[u8]) -> serde_json::Result<Vec<Broker>> {
     let statistics: Value = serde_json::from_slice(statistics)?;
     let all = statistics["brokers"].as_object();
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_is_told_with_its_figures() {
+    fn reads_the_metrics_of_a_broker() {
         let statistics = r#"{"brokers": {"kafka:9092/1": {"name": "kafka:9092/1", "nodeid": 1, "source": "learned",
             "state": "UP", "connects": 3, "disconnects": 2, "txretries": 1, "req_timeouts": 4,
             "rtt": {"cnt": 9, "p50": 1500, "p99": 20000}}}}"#;
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_brokers_of_the_cluster_stand_for_those_that_were_asked() {
+    fn replaces_bootstrap_brokers_by_cluster_brokers() {
         let asked = r#""a": {"name": "a", "nodeid": -1, "source": "configured", "state": "DOWN"}"#;
         let inner = r#""c": {"name": "c", "nodeid": -1, "source": "internal", "state": "INIT"}"#;
         let learned = r#""b": {"name": "b", "nodeid": 0, "source": "learned", "state": "UP"}"#;
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_told() {
+    fn omits_missing_values() {
         assert_eq!(names("{}"), [""; 0]);
         let silent = r#"{"brokers": {"b": {"name": "b", "nodeid": 0, "rtt": {"cnt": 0}}}}"#;
         let brokers = from_statistics(silent.as_bytes()).unwrap();

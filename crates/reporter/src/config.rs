@@ -1,7 +1,7 @@
-//! Options and environment variables, checked before anything starts.
+//! Command line options and environment variables, validated before anything starts.
 //!
-//! A container restarts a program that fails, so what is wrong with its configuration must stand
-//! in one line of its log: what, why, and what to do.
+//! A container engine restarts a failing program, so every configuration error is a single log line
+//! that states what is wrong, why, and what to do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -111,34 +111,34 @@ before it exits; a second signal ends it without.
 Exit codes: 0 everything was delivered, 1 a failure or messages not delivered, 2 bad options, \
 variables or properties.";
 
-/// What the command line asks for.
+/// The action that the command line requests.
 pub enum Asked {
     Run(Box<Config>),
-    /// To print this and end.
+    /// Print this text and exit.
     Print(String),
 }
 
-/// What to report, where to, and how often.
+/// The validated configuration of a run.
 #[derive(Debug)]
 pub struct Config {
-    /// Start a mock cluster within this process, and report to that.
+    /// Start a mock cluster in this process and send to it.
     pub embedded_broker: bool,
-    /// Of the client; with the brokers unless there is an embedded one.
+    /// Properties of the client, including the brokers unless the embedded broker is used.
     pub properties: Properties,
     pub topic: Topic,
-    /// Zero means without a pause.
+    /// Time between two messages; zero means no pause.
     pub interval: Duration,
-    /// At least 1; `None` means without end.
+    /// Number of messages to send, at least 1; `None` means unlimited.
     pub count: Option<u64>,
     pub format: Format,
     pub flush_timeout: Duration,
-    /// Zero means any that is free.
+    /// Port of the HTTP server; zero selects a free port.
     pub http_port: Option<u16>,
     pub log_format: Format,
     pub log: Filter,
 }
 
-/// Reads the process's arguments and environment. `--help` and `--version` end the process.
+/// Parses the arguments and environment of the process. `--help` and `--version` exit the process.
 pub fn from_command_line() -> Result<Asked> {
     let command = Options::command();
     let (options, matches) = command
@@ -178,7 +178,7 @@ impl Config {
     }
 }
 
-/// The client's properties of all sources, the one that wins last.
+/// Merges the client's properties from all sources; the last source takes precedence.
 fn properties(
     options: &Options,
     matches: &ArgMatches,
@@ -191,7 +191,7 @@ fn properties(
         .collect();
     let mut of_variables = properties::of_environment(variables, &variables_of_options)?;
     let mut of_options = properties::of_options(&options.properties)?;
-    // The host is not even read with an embedded broker: a wrong one does no harm.
+    // Ignore the host with an embedded broker, even if it is invalid.
     if let (Some(text), false) = (&options.host, options.embedded_broker) {
         let hosts: Hosts = text
             .parse()
@@ -225,7 +225,7 @@ fn properties(
     Ok(properties)
 }
 
-/// clap explains itself over several lines; the first says what is wrong.
+/// Returns the first line of a clap error, which states the error; the others are hints.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let reason = line.strip_prefix("error: ").unwrap_or(line);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_documentation() {
+    fn defaults_match_the_documentation() {
         let config = config(&["--host=kafka"], &[]).unwrap();
         assert_eq!(config.topic.as_str(), "info");
         assert_eq!(config.interval, Duration::from_secs(5));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_of_zero_is_refused() {
+    fn rejects_a_count_of_zero() {
         assert!(config(&["--host=kafka", "--count=0"], &[]).is_err());
     }
 
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn options_win_over_variables_and_those_over_the_file() {
+    fn options_override_variables_and_variables_override_the_file() {
         let directory = std::env::temp_dir().join(format!("reporter-{}", std::process::id()));
         std::fs::write(
             &directory,
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_librdkafka_does_not_know_or_take_is_named_all_at_once() {
+    fn reports_all_unknown_properties_and_invalid_values_at_once() {
         let wrong = [
             ("KAFKA_SASL_PASWORD", "x"),
             ("KAFKA_ACKS", "some"),
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn two_names_of_one_property_are_refused() {
+    fn rejects_two_names_of_one_property() {
         let both = [
             ("KAFKA_BOOTSTRAP_SERVERS", "a:1"),
             ("KAFKA_METADATA_BROKER_LIST", "b:1"),
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_break_the_reporter_is_refused() {
+    fn rejects_properties_that_would_break_the_reporter() {
         for (name, reason) in [
             ("KAFKA_TRANSACTIONAL_ID", "does not use transactions"),
             (
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn sasl_without_a_mechanism_or_with_one_that_nobody_has_is_refused() {
+    fn rejects_missing_and_unsupported_sasl_mechanisms() {
         for mechanism in ["client.id=reporter", "sasl.mechanism=oauthbearer"] {
             let line = refusal(&["-X", "security.protocol=sasl_ssl", "-X", mechanism], &[]);
             assert!(line.contains("set KAFKA_SASL_MECHANISM"), "{line}");
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn brokers_are_checked_however_they_are_given() {
+    fn validates_brokers_from_every_source() {
         for (brokers, reason) in [
             ("", "is empty"),
             ("kafka:port", "its port `port`"),
@@ -370,13 +370,13 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_sets_for_a_service_is_passed_over() {
+    fn ignores_kubernetes_service_variables() {
         let link = [("KAFKA_PORT", "tcp://10.0.0.1:9092")];
         assert!(config(&["--host=kafka"], &link).is_ok());
     }
 
     #[test]
-    fn a_secret_file_that_is_not_there_is_named() {
+    fn reports_missing_secret_files() {
         let line = refusal(&[], &[("KAFKA_SASL_PASSWORD_FILE", "/no/such")]);
         assert!(
             line.starts_with("KAFKA_SASL_PASSWORD_FILE: cannot read /no/such: "),

@@ -1,13 +1,13 @@
-//! Durations as people write them in options: `5`, `0.5`, `500ms`, `2m`.
+//! Parses durations of options: `5`, `0.5`, `500ms`, `2m`.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-/// Longer is surely a slip of the finger, and timers far in the future overflow.
+/// Longer durations are almost certainly typing errors, and timers far in the future overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Reads a number with a unit `ms`, `s`, `m` or `h`; without one it counts seconds.
+/// Parses a number with the unit `ms`, `s`, `m` or `h`. The default unit is seconds.
 pub fn parse(text: &str) -> Result<Duration> {
     let unit_at = text
         .find(|c: char| c.is_ascii_alphabetic())
@@ -34,14 +34,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bare_number_counts_seconds() {
+    fn parses_plain_numbers_as_seconds() {
         assert_eq!(parse("5").unwrap(), Duration::from_secs(5));
         assert_eq!(parse("0.5").unwrap(), Duration::from_millis(500));
         assert_eq!(parse("0").unwrap(), Duration::ZERO);
     }
 
     #[test]
-    fn a_unit_may_follow() {
+    fn parses_units() {
         assert_eq!(parse("500ms").unwrap(), Duration::from_millis(500));
         assert_eq!(parse("5s").unwrap(), Duration::from_secs(5));
         assert_eq!(parse("1.5m").unwrap(), Duration::from_secs(90));
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn rejects_invalid_durations() {
         for text in [
             "", "s", "five", "5 s", "-1", "5d", "1e400", "NaN", "inf", "9999h",
         ] {

@@ -1,8 +1,8 @@
-//! A broker within the process, and a consumer that reads from it.
+//! An embedded broker, and a consumer that reads from it.
 //!
-//! So that a fresh image can be tried, and tested in a sandbox, where there is no Kafka: the
-//! messages still go through librdkafka and a socket, and come back as a consumer reads them.
-//! The broker is librdkafka's mock cluster.
+//! With it you can try and test an image without Kafka, for example in a sandbox: messages still
+//! pass through librdkafka and a socket, and a consumer reads them back. The broker is librdkafka's
+//! mock cluster.
 
 use std::io::{self, Write};
 
@@ -19,16 +19,16 @@ use tracing::debug;
 use crate::events::Shown;
 use crate::topic::Topic;
 
-/// A consumer of the topic, and the cluster of one broker that it reads from.
+/// The mock cluster of one broker, and a consumer of the topic.
 pub struct EmbeddedBroker {
-    // Before the cluster: fields are dropped in this order, and a client should not see its broker go.
+    // Fields are dropped in this order: the client must go before its broker.
     consumer: StreamConsumer<Reader>,
     cluster: MockCluster<'static, DefaultProducerContext>,
     read: u64,
 }
 
 impl EmbeddedBroker {
-    /// Starts it on a free port of the loopback interface, with the topic in one partition.
+    /// Starts the broker on a free loopback port and creates the topic with one partition.
     pub fn start(topic: &Topic) -> Result<Self> {
         let cluster = MockCluster::new(1).context("cannot start the embedded broker")?;
         cluster
@@ -43,14 +43,15 @@ impl EmbeddedBroker {
         })
     }
 
-    /// Its address, as `host:port`.
+    /// Returns the address of the broker, as `host:port`.
     pub fn address(&self) -> String {
         self.cluster.bootstrap_servers()
     }
 
-    /// Prints each message as it is read, until `count` were since the start.
+    /// Prints each message that the consumer reads, until it has read `count` messages since the
+    /// start.
     ///
-    /// May be cut off and called again: no message is lost or read twice.
+    /// Cancel safe: no message is lost or read twice.
     pub async fn print_until(&mut self, count: u64) -> Result<()> {
         while self.read < count {
             let message = match self.consumer.recv().await {
@@ -64,8 +65,9 @@ impl EmbeddedBroker {
     }
 }
 
-/// librdkafka goes on by itself after these. On a busy machine they come even from a broker in the
-/// same process: its thread may be late, and an address found out may replace the first one.
+/// Reports whether librdkafka recovers from this error by itself. On a busy machine such errors
+/// occur even with a broker in the same process: its thread may be late, and a resolved address may
+/// replace the first one.
 fn reconnects(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
@@ -73,8 +75,8 @@ fn reconnects(error: &KafkaError) -> bool {
     )
 }
 
-/// What librdkafka tells of the reader's connections helps only those who look closely; the
-/// producer's own are logged by [`crate::events`].
+/// Client context of the consumer. Its connection events are useful only for debugging;
+/// [`crate::events`] logs those of the producer.
 struct Reader;
 
 impl ClientContext for Reader {
@@ -82,19 +84,20 @@ impl ClientContext for Reader {
         debug!("embedded broker's reader: {reason}");
     }
 
-    // There are none. What takes them apart in rdkafka, otherwise built in here, is large.
+    // Statistics are off. The default implementation would link rdkafka's large parser for them.
     fn stats_raw(&self, _: &[u8]) {}
 }
 
 impl ConsumerContext for Reader {}
 
-/// Reads the whole of the one partition; it needs no group, and so waits for none to form.
+/// Creates a consumer of the whole partition. It uses no consumer group, so it does not wait for a
+/// rebalance.
 fn consumer(address: &str, topic: &Topic) -> Result<StreamConsumer<Reader>> {
     let consumer: StreamConsumer<Reader> = ClientConfig::new()
         .set("bootstrap.servers", address)
         .set("group.id", "embedded-broker")
         .set("enable.auto.commit", "false")
-        // A person watches: show a message soon after it came.
+        // Show messages to the user without much delay.
         .set("fetch.wait.max.ms", "100")
         .set_log_level(RDKafkaLogLevel::Warning)
         .create_with_context(Reader)?;

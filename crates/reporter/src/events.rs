@@ -1,7 +1,7 @@
-//! What librdkafka tells while it works: delivery reports, and errors of its connections.
+//! Handles librdkafka's events: delivery reports and connection errors.
 //!
-//! librdkafka repeats a connection error at every attempt, for hours if need be. Here each is
-//! logged once an outage, so that the log stays readable and its last lines still say why.
+//! librdkafka repeats connection errors at every attempt, possibly for hours. This module logs each
+//! error once per outage, so that the log stays readable and its last lines still state the cause.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,43 +16,44 @@ use rdkafka::producer::ProducerContext;
 use tracing::{debug, error, info, warn};
 
 use crate::brokers::{self, Broker};
-use crate::ledger::{Ledger, Loss, Taken};
+use crate::delivery_tracker::{DeliveryTracker, Loss, Taken};
 use crate::librdkafka;
 
-/// The target under which what librdkafka says itself is logged.
+/// Log target of librdkafka's own messages.
 pub const LIBRDKAFKA: &str = "librdkafka";
 
-/// Without a delivery for this long while messages wait, something is wrong that librdkafka retries
-/// in silence: a partition without a leader, or with fewer replicas than it must have.
+/// If no message is delivered for this long while messages wait, librdkafka is retrying an error
+/// that it does not report: a partition without a leader, or with fewer in-sync replicas than
+/// required.
 const STALL: Duration = Duration::from_secs(30);
 
-/// Logs what librdkafka tells, and keeps what others ask for.
+/// Logs librdkafka's events and stores the state for metrics and probes.
 #[derive(Debug)]
 pub struct Events {
-    pub ledger: Arc<Ledger>,
-    /// Whether each delivery is logged, or that would be too many.
+    pub tracker: Arc<DeliveryTracker>,
+    /// Whether to log each delivery, or none because there are too many.
     log_deliveries: bool,
-    /// Whether the last that was heard of Kafka was good.
+    /// Whether the last event from Kafka was a success.
     ready: AtomicBool,
-    /// Whether nobody cares any more.
+    /// Whether the producer is closed.
     closed: AtomicBool,
     outage: Mutex<Outage>,
-    /// As the last statistics of librdkafka told, if there were any.
+    /// Brokers from librdkafka's last statistics, if any.
     brokers: Mutex<Option<Vec<Broker>>>,
 }
 
 #[derive(Debug, Default)]
 struct Outage {
-    /// The errors logged since it began, as (code, broker).
+    /// The errors logged since the outage began, as (code, broker).
     logged: Vec<(RDKafkaErrorCode, String)>,
-    /// Nothing is delivered, and that was logged.
+    /// Whether nothing is delivered and this was logged.
     is_total: bool,
 }
 
 impl Events {
-    pub fn new(ledger: Arc<Ledger>, log_deliveries: bool) -> Self {
+    pub fn new(tracker: Arc<DeliveryTracker>, log_deliveries: bool) -> Self {
         Self {
-            ledger,
+            tracker,
             log_deliveries,
             ready: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -61,12 +62,12 @@ impl Events {
         }
     }
 
-    /// Whether the last message was delivered, and a broker was there since.
+    /// Reports whether the last message was delivered and a broker has been reachable since.
     pub fn ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// From now on nothing is logged: the end was told.
+    /// Stops logging, after the final result has been logged.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
     }
@@ -75,19 +76,24 @@ impl Events {
         !self.closed.load(Ordering::Relaxed)
     }
 
-    /// The brokers, if librdkafka has told of them.
+    /// Returns the brokers, if librdkafka has reported any.
     pub fn brokers(&self) -> MutexGuard<'_, Option<Vec<Broker>>> {
         lock(&self.brokers)
     }
 
-    /// A message was not delivered, and never will be.
+    /// Handles a message that was not delivered and never will be.
     pub fn lose(&self, error: &KafkaError, loss: Loss, message: &dyn Display) {
-        self.ledger.lose(loss);
+        self.tracker.lose(loss);
+        self.tell_loss(error, message);
+        self.tracker.settle();
+    }
+
+    fn tell_loss(&self, error: &KafkaError, message: &dyn Display) {
         let code = error
             .rdkafka_error_code()
             .unwrap_or(RDKafkaErrorCode::Unknown);
         if let RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight = code {
-            // Thrown away at the end: the last line tells how many.
+            // Purged at shutdown: the last log line has their number.
             return;
         }
         self.ready.store(false, Ordering::Relaxed);
@@ -98,38 +104,39 @@ impl Events {
         }
     }
 
-    /// A message was delivered: whatever was wrong is over.
+    /// Handles a delivered message, which ends any outage.
     fn recover(&self) {
-        // Nearly always it is so already, and then there is nothing to lock.
+        // Usually `ready` is set already, and no lock is needed.
         if !self.ready.swap(true, Ordering::Relaxed) && lock(&self.outage).end() {
             info!("messages are delivered again");
         }
     }
 
-    /// To be called from time to time: tells when nothing is delivered any more.
+    /// Logs an error when deliveries have stalled. Call it periodically.
     pub fn look_for_stall(&self) {
-        if !self.ledger.stalled_for(STALL) {
+        if !self.tracker.stalled_for(STALL) {
             return;
         }
         self.ready.store(false, Ordering::Relaxed);
         let was_told = std::mem::replace(&mut lock(&self.outage).is_total, true);
         if !was_told {
-            let waiting = self.ledger.waiting();
+            let waiting = self.tracker.waiting();
             error!("nothing was delivered for {STALL:?}; {waiting} messages wait, and are kept");
         }
     }
 }
 
-/// The state is whole between any two statements: a panic elsewhere does not spoil it.
+/// Ignores poisoning: the state is consistent after every statement, so a panic elsewhere does not
+/// invalidate it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Outage {
-    /// Whether an error is news.
+    /// Records an error. Returns whether it is new in this outage.
     fn notice(&mut self, code: RDKafkaErrorCode, reason: &str) -> bool {
         self.is_total |= code == RDKafkaErrorCode::AllBrokersDown;
-        // A reason begins with `broker: ` and goes on with details that differ each time.
+        // A reason starts with `broker: `; the details after it differ each time.
         let broker = reason.split_once(": ").map_or("", |(broker, _)| broker);
         let error = (code, broker.to_owned());
         let is_news = !self.logged.contains(&error);
@@ -139,8 +146,8 @@ impl Outage {
         is_news
     }
 
-    /// Whether a delivery just ended it. One broker of several that stays down does not count:
-    /// it would be told anew after each delivery.
+    /// Returns whether a delivery has ended the outage. A single unreachable broker among several
+    /// does not count, because it would be logged again after each delivery.
     fn end(&mut self) -> bool {
         if self.is_total {
             *self = Self::default();
@@ -176,7 +183,7 @@ impl ClientContext for Events {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
-            // The same failure comes as an error too, and is logged there.
+            // The same failure is also reported as an error and logged there.
             _ if facility == "FAIL" => debug!(target: LIBRDKAFKA, "librdkafka: {message}"),
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
@@ -195,12 +202,14 @@ impl ProducerContext for Events {
         match result {
             Ok(message) => {
                 self.recover();
+                // Count first, so that readers of the log line find current metrics.
+                self.tracker.deliver(taken);
                 if self.log_deliveries {
                     info!("delivered to {}", Shown(message));
                 } else {
                     debug!("delivered to {}", Shown(message));
                 }
-                self.ledger.deliver(taken);
+                self.tracker.settle();
             }
             Err((error, message)) => self.lose(error, loss(message), &Shown(message)),
         }
@@ -214,7 +223,8 @@ fn loss(message: &BorrowedMessage<'_>) -> Loss {
     }
 }
 
-/// A message as the log and the embedded broker's reader show it: `topic [partition] @ offset: text`.
+/// Displays a message as in the log and in the output of the embedded broker: `topic [partition] @
+/// offset: text`.
 pub struct Shown<'a, M>(pub &'a M);
 
 impl<M: Message> Display for Shown<'_, M> {
@@ -233,7 +243,7 @@ mod tests {
     const TRANSPORT: RDKafkaErrorCode = RDKafkaErrorCode::BrokerTransportFailure;
 
     #[test]
-    fn an_error_is_news_once_for_each_broker() {
+    fn logs_an_error_once_per_broker() {
         let mut outage = Outage::default();
         assert!(outage.notice(TRANSPORT, "a:9092/1: Connect failed (after 1ms)"));
         assert!(!outage.notice(TRANSPORT, "a:9092/1: Connect failed (after 2ms)"));
@@ -241,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn after_an_outage_errors_are_news_again() {
+    fn logs_errors_again_after_an_outage() {
         let mut outage = Outage::default();
         outage.notice(TRANSPORT, "a:9092/1: Connect failed");
         outage.notice(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
@@ -250,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn one_broker_of_several_that_stays_down_is_told_once() {
+    fn logs_a_single_unreachable_broker_once() {
         let mut outage = Outage::default();
         outage.notice(TRANSPORT, "a:9092/1: Connect failed");
         assert!(!outage.end());

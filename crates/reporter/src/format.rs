@@ -1,4 +1,4 @@
-//! The two forms in which things are written: messages, the log, the settings.
+//! Output formats of messages, log and settings.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use anyhow::{Error, Result, bail};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Format {
-    /// For people.
+    /// For humans.
     Text,
     /// For programs.
     Json,

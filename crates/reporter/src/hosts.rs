@@ -1,7 +1,7 @@
-//! The brokers to start from, as `KAFKA_HOST` names them.
+//! Parses the list of bootstrap brokers in `KAFKA_HOST`.
 //!
-//! librdkafka takes nearly any text for a list of brokers and then reports for ever that it cannot
-//! connect. So the list is read strictly here, and what is wrong is said before anything starts.
+//! librdkafka accepts almost any text as a broker list and then reports connection errors for ever.
+//! This parser is strict, so that mistakes are reported at startup.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -9,16 +9,16 @@ use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, bail};
 
-/// Kafka's port, for entries that name none.
+/// Kafka's default port.
 const DEFAULT_PORT: u16 = 9092;
 
-/// One or more brokers; displayed as librdkafka's `bootstrap.servers` wants them.
+/// One or more brokers. Displayed in the format of librdkafka's `bootstrap.servers`.
 #[derive(Clone, Debug)]
 pub struct Hosts(Vec<Host>);
 
 #[derive(Clone, Debug)]
 struct Host {
-    /// A name, an IPv4 address, or an IPv6 address in brackets.
+    /// A host name, an IPv4 address, or an IPv6 address in brackets.
     name: String,
     port: u16,
 }
@@ -26,7 +26,7 @@ struct Host {
 impl FromStr for Hosts {
     type Err = Error;
 
-    /// Reads `host[:port]`, several of them with commas between.
+    /// Parses a comma-separated list of `host[:port]`.
     fn from_str(text: &str) -> Result<Self> {
         if text.is_empty() {
             bail!("it is empty; write host or host:port");
@@ -71,7 +71,7 @@ impl FromStr for Host {
     }
 }
 
-/// Parts `host:port`, where the host may be an IPv6 address in brackets (RFC 3986, 3.2.2).
+/// Splits `host:port`, where the host may be an IPv6 address in brackets (RFC 3986, 3.2.2).
 fn split_port(entry: &str) -> Result<(&str, Option<&str>)> {
     if entry.starts_with('[') {
         let Some(end) = entry.find(']') else {
@@ -123,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn each_host_without_a_port_gets_9092() {
+    fn uses_port_9092_by_default() {
         assert_eq!(read("kafka"), "kafka:9092");
         assert_eq!(read("10.0.0.7"), "10.0.0.7:9092");
         assert_eq!(read("a,b:9093,c"), "a:9092,b:9093,c:9092");
     }
 
     #[test]
-    fn ipv6_is_written_in_brackets() {
+    fn requires_brackets_around_ipv6_addresses() {
         assert_eq!(read("[::1]"), "[::1]:9092");
         assert_eq!(read("[2001:db8::7]:29092,b"), "[2001:db8::7]:29092,b:9092");
         assert!(read("::1").ends_with("goes in brackets: [::1]"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_entry_and_what_is_wrong_with_it() {
+    fn errors_name_the_entry_and_the_reason() {
         assert!(read("").contains("is empty"));
         assert!(read("a,,b").starts_with("entry 2 ``: it is empty"));
         assert!(read("a,").starts_with("entry 2 ``: it is empty"));

@@ -1,6 +1,6 @@
-//! What librdkafka itself knows of its properties, so that no list of them is kept here.
+//! Queries librdkafka for its properties, so that the reporter needs no list of its own.
 //!
-//! Their meaning is told in librdkafka's CONFIGURATION.md.
+//! librdkafka's CONFIGURATION.md documents the properties.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char};
@@ -17,7 +17,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaConfRes;
 
-/// Names that mean the property of another name, of those that a producer heeds.
+/// Aliases of properties that affect a producer, with the canonical name.
 const ALIASES: [(&str, &str); 8] = [
     ("acks", "request.required.acks"),
     ("bootstrap.servers", BROKERS),
@@ -29,10 +29,10 @@ const ALIASES: [(&str, &str); 8] = [
     ("sasl.mechanism", "sasl.mechanisms"),
 ];
 
-/// The property that lists the brokers; `bootstrap.servers` is its better known name.
+/// Canonical name of the property with the broker list, better known as `bootstrap.servers`.
 pub const BROKERS: &str = "metadata.broker.list";
 
-/// Properties that librdkafka does not list while they are not set, of those that people often set.
+/// Frequently used properties that librdkafka does not list while they are unset.
 const UNLISTED: [&str; 12] = [
     BROKERS,
     "debug",
@@ -48,13 +48,13 @@ const UNLISTED: [&str; 12] = [
     "ssl.keystore.location",
 ];
 
-/// The one name of a property that has several.
+/// Returns the canonical name of a property.
 pub fn canonical(name: &str) -> &str {
     let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
     alias.map_or(name, |(_, name)| name)
 }
 
-/// The properties that have a value if nothing is set, and that value.
+/// Returns librdkafka's properties that have a default, with the default.
 pub fn defaults() -> Result<BTreeMap<String, String>, KafkaError> {
     let native = ClientConfig::new().create_native_config()?;
     // SAFETY: it is freed at the end of this function.
@@ -63,12 +63,12 @@ pub fn defaults() -> Result<BTreeMap<String, String>, KafkaError> {
     Ok(all)
 }
 
-/// Names that somebody may have meant who wrote another.
+/// Returns names to suggest for misspelt ones.
 pub fn well_known_names<'a>() -> impl Iterator<Item = &'a str> {
     ALIASES.iter().map(|(alias, _)| *alias).chain(UNLISTED)
 }
 
-/// Whether there is such a property.
+/// Reports whether a property exists.
 pub fn is_known(name: &str) -> bool {
     !matches!(
         set(name, ""),
@@ -79,14 +79,14 @@ pub fn is_known(name: &str) -> bool {
     )
 }
 
-/// Checks a value of a property; the error says what is wrong with it.
+/// Validates a value of a property. The error states the reason.
 pub fn check(name: &str, value: &str) -> Result<(), String> {
     let native = set(name, value).map_err(|error| match error {
         KafkaError::ClientConfig(_, reason, ..) => reason,
-        // a zero byte
+        // A NUL byte in the value.
         error => error.to_string(),
     })?;
-    // Of `30s` librdkafka takes the 30, and of a number beyond 32 bits the lower ones.
+    // librdkafka reads `30s` as 30, and truncates larger numbers to 32 bits.
     let looks_like_number = value.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
     let taken = native.get(name).unwrap_or_default();
     match taken.parse::<f64>() {
@@ -102,34 +102,35 @@ fn set(name: &str, value: &str) -> Result<NativeClientConfig, KafkaError> {
     config.set(name, value).create_native_config()
 }
 
-/// The properties that hold in a client: some follow from others.
+/// Returns the effective properties of a client, including derived ones.
 pub fn in_force<C: ClientContext>(client: &Client<C>) -> BTreeMap<String, String> {
     // SAFETY: the client, and with it its configuration, outlives this function.
     unsafe { of_client(rd_kafka_conf(client.native_ptr())) }
 }
 
-/// Has the client send at once what waits for more, until all is settled or the time is over. In the
-/// meantime someone must poll.
+/// Makes the client send batched messages immediately, until all are settled or `time` has passed.
+/// Another thread must poll in the meantime.
 pub fn flush<C: ClientContext>(client: &Client<C>, time: Duration) {
     let millis = time.as_millis().try_into().unwrap_or(i32::MAX);
     // SAFETY: the client outlives this call.
     unsafe { rd_kafka_flush(client.native_ptr(), millis) };
 }
 
-/// Of a message that was not delivered: whether it cannot have arrived all the same.
+/// Reports whether an undelivered message was never sent, so that it cannot have arrived.
 pub fn was_never_sent(message: &BorrowedMessage<'_>) -> bool {
-    // SAFETY: the message is there as long as it is borrowed.
+    // SAFETY: the message is valid while it is borrowed.
     let status = unsafe { rd_kafka_message_status(message.ptr()) };
     status == rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
 }
 
 /// # Safety
 ///
-/// The configuration must not be freed meanwhile.
+/// The configuration must stay allocated during the call.
 unsafe fn of_client(config: *const rd_kafka_conf_t) -> BTreeMap<String, String> {
     let mut count = 0;
-    // SAFETY: the configuration is there, by this function's contract, and is not changed in spite of
-    // the type; `count` is written only. The dump was just made, with this count, for nobody else.
+    // SAFETY: by this function's contract the configuration is valid. It is not modified, although
+    // the pointer is mutable; `count` is only written. The dump was created with this count and has
+    // no other owner.
     unsafe {
         let dump = rd_kafka_conf_dump(config.cast_mut(), &raw mut count);
         pairs(dump, count)
@@ -138,25 +139,25 @@ unsafe fn of_client(config: *const rd_kafka_conf_t) -> BTreeMap<String, String> 
 
 fn of_topics() -> BTreeMap<String, String> {
     let mut count = 0;
-    // SAFETY: the configuration that is made is destroyed once, after its last use, and `count` is
-    // written only.
+    // SAFETY: the new configuration is destroyed once, after its last use; `count` is only written.
     let dump = unsafe {
         let config = rd_kafka_topic_conf_new();
         let dump = rd_kafka_topic_conf_dump(config, &raw mut count);
         rd_kafka_topic_conf_destroy(config);
         dump
     };
-    // SAFETY: it was just made, with this count, and nobody else has it.
+    // SAFETY: the dump was created with this count and has no other owner.
     unsafe { pairs(dump, count) }
 }
 
-/// Takes a dump apart into names and values, and frees it.
+/// Converts a dump to names and values, and frees it.
 ///
 /// # Safety
 ///
-/// `dump` must come from a function of librdkafka that dumps, with this count, and not be used again.
+/// `dump` must come from one of librdkafka's dump functions, with this count, and must not be used
+/// afterwards.
 unsafe fn pairs(dump: *mut *const c_char, count: usize) -> BTreeMap<String, String> {
-    // SAFETY: by the contract of the dump there are `count` strings that end with zero.
+    // SAFETY: by the contract of the dump there are `count` NUL-terminated strings.
     let texts = (0..count).map(|at| unsafe { CStr::from_ptr(*dump.add(at)) });
     let texts: Vec<_> = texts.map(|text| text.to_string_lossy()).collect();
     let pairs = texts
@@ -164,7 +165,7 @@ unsafe fn pairs(dump: *mut *const c_char, count: usize) -> BTreeMap<String, Stri
         .map(|pair| (pair[0].to_string(), pair[1].to_string()))
         .collect();
     drop(texts);
-    // SAFETY: nothing that is borrowed of it is left.
+    // SAFETY: no borrows of the dump remain.
     unsafe { rd_kafka_conf_dump_free(dump, count) };
     pairs
 }
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn properties_of_clients_and_of_topics_are_known() {
+    fn knows_client_and_topic_properties() {
         let all = defaults().unwrap();
         assert_eq!(all["enable.idempotence"], "false");
         assert_eq!(all["message.timeout.ms"], "300000");
@@ -187,13 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_another_name_of_a_property() {
+    fn aliases_set_the_canonical_property() {
         for (alias, name) in ALIASES {
             let value = match check(name, "1") {
                 Ok(()) => "1",
                 Err(_) => "zstd",
             };
-            // A topic's property can be read when there is one of them.
+            // A topic property can be read once the configuration sets one.
             let native = ClientConfig::new()
                 .set("partitioner", "random")
                 .set(alias, value)

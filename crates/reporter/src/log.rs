@@ -1,4 +1,4 @@
-//! The log: for people on a terminal, for programs elsewhere.
+//! Logging: text on a terminal, JSON elsewhere.
 
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::format::Format;
 
-/// The form for whoever reads the standard error.
+/// Returns the default format: text if standard error is a terminal, otherwise JSON.
 pub fn fitting_format() -> Format {
     if io::stderr().is_terminal() {
         Format::Text
@@ -20,7 +20,8 @@ pub fn fitting_format() -> Format {
     }
 }
 
-/// Which events are logged: a level for all, or for those of a target (a module or `librdkafka`).
+/// Selects the events to log: a level for all, or for individual targets (a module or
+/// `librdkafka`).
 #[derive(Clone, Debug)]
 pub struct Filter(Targets);
 
@@ -29,7 +30,7 @@ impl FromStr for Filter {
 
     fn from_str(text: &str) -> Result<Self> {
         for part in text.split(',') {
-            // A lone word that is no level would be a target, and silence all others.
+            // The filter would take an unknown single word as a target and disable all others.
             let level = part.split_once('=').map_or(part, |(_, level)| level);
             if level.is_empty() || level.parse::<LevelFilter>().is_err() {
                 bail!("`{level}` is not one of error, warn, info, debug, trace, off");
@@ -39,8 +40,8 @@ impl FromStr for Filter {
     }
 }
 
-/// Starts to log to the standard error. As JSON an event is an object in a line: `timestamp` (RFC
-/// 3339, in UTC), `level`, `message`, and what else there is to it.
+/// Starts logging to standard error. In JSON, each event is an object on one line with `timestamp`
+/// (RFC 3339, in UTC), `level`, `message` and the fields of the event.
 pub fn start(format: Format, Filter(filter): Filter) {
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_is_a_level_and_levels_of_targets() {
+    fn parses_levels_and_levels_per_target() {
         for text in ["info", "OFF", "warn,librdkafka=debug", "reporter=trace"] {
             assert!(text.parse::<Filter>().is_ok(), "{text}");
         }

@@ -1,17 +1,19 @@
-//! The process info reporter: every few seconds it tells a Kafka topic the time, its process id
-//! and its user id, and it does not leave before what it said has arrived.
+//! The process info reporter: it periodically sends the time, its process id and its user id to a
+//! Kafka topic, and exits only when all messages are delivered.
 //!
-//! It is the program Slipway ships first, because it needs what makes images of Rust programs
-//! hard: a C library (librdkafka) with C libraries of its own.
+//! It is Slipway's main example, because it has the typical difficulty of images for Rust programs:
+//! a C library (librdkafka) with C dependencies of its own.
 
 mod brokers;
 mod config;
+mod delivery_tracker;
 mod duration;
 mod embedded;
 mod events;
 mod format;
+mod health;
 mod hosts;
-mod ledger;
+mod kubernetes_service_env;
 mod librdkafka;
 mod log;
 mod message;
@@ -19,23 +21,21 @@ mod metrics;
 mod producer;
 mod properties;
 mod report;
-mod service_link;
 mod settings;
-mod stop;
+mod shutdown;
 mod topic;
-mod watch;
 
 use std::io::{self, Write};
 
 use crate::config::Asked;
 use crate::report::Report;
-use crate::stop::Stop;
+use crate::shutdown::Shutdown;
 
-/// Everything was delivered, or what was asked for is printed.
+/// Exit code: everything was delivered, or the requested text is printed.
 const DONE: u8 = 0;
-/// The program failed, or some messages were not delivered.
+/// Exit code: the program failed, or some messages were not delivered.
 const FAILED: u8 = 1;
-/// The options, variables or properties make no sense; nothing was sent.
+/// Exit code: the options, variables or properties are invalid; nothing was sent.
 const BAD_CONFIG: u8 = 2;
 
 fn main() {
@@ -49,14 +49,14 @@ fn main() {
             FAILED
         }
     };
-    // SAFETY: it takes a number and does not return. Unlike exit(3) it does not have OpenSSL clean
-    // up what librdkafka's threads still use.
+    // SAFETY: _exit takes a number and does not return. Unlike exit(3), it does not run OpenSSL's
+    // cleanup, which would free data that librdkafka's threads still use.
     unsafe { libc::_exit(code.into()) }
 }
 
 async fn start() -> u8 {
-    // First of all: a process 1 without handlers would ignore the signals.
-    let mut stop = match Stop::install() {
+    // Install the handlers first: process 1 ignores signals without a handler.
+    let mut stop = match Shutdown::install() {
         Ok(stop) => stop,
         Err(error) => {
             eprintln!("error: cannot listen for SIGTERM and SIGINT: {error}");

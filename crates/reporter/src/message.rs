@@ -1,4 +1,4 @@
-//! What the reporter says: who it is, and when.
+//! The messages: process id, user id and time.
 
 use std::fmt::Write;
 use std::process;
@@ -7,29 +7,29 @@ use chrono::{DateTime, Local, SecondsFormat, TimeZone, Utc};
 
 use crate::format::Format;
 
-/// The process that reports.
+/// Creates the messages of a process.
 pub struct Reporter {
     format: Format,
     pid: u32,
     uid: u32,
     sequence: u64,
-    /// The text of the last message, and the second that it tells: within a second it stays the same.
+    /// The text of the last message and its second. Text messages within one second are equal.
     text: String,
     second: Option<i64>,
 }
 
 /// One message: as text `Time: 2025-03-30T01:00:01Z, PID: 7, UID: 65532`, as JSON
-/// `{"time":"2025-03-30T01:00:01.987Z","pid":7,"uid":65532,"sequence":1}`. The sequence counts a
-/// process's messages from 1, so that a consumer sees whether one is missing.
+/// `{"time":"2025-03-30T01:00:01.987Z","pid":7,"uid":65532,"sequence":1}`. The sequence numbers of
+/// a process start at 1, so that consumers can detect missing messages.
 #[derive(Debug, PartialEq)]
 pub struct Message<'a> {
     pub text: &'a str,
-    /// Milliseconds since 1970 in UTC, as Kafka counts time.
+    /// Milliseconds since 1970 in UTC, as in Kafka timestamps.
     pub timestamp: i64,
 }
 
 impl Reporter {
-    /// This process.
+    /// Creates messages of this process.
     pub fn this_process(format: Format) -> Self {
         // SAFETY: getuid takes nothing, touches no memory and cannot fail (getuid(2)).
         let uid = unsafe { libc::getuid() };
@@ -47,7 +47,7 @@ impl Reporter {
         }
     }
 
-    /// The message of this moment, in the local time zone.
+    /// Returns the message for the current time, in the local time zone.
     pub fn now(&mut self) -> Message<'_> {
         self.at(Utc::now(), &Local)
     }
@@ -61,7 +61,7 @@ impl Reporter {
         if self.format == Format::Json || self.second != second {
             self.second = second;
             self.text.clear();
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _ = self.write(&time.with_timezone(zone));
         }
         Message {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_written_in_whole_seconds_with_the_local_offset() {
+    fn formats_time_in_whole_seconds_with_the_local_offset() {
         let time = DateTime::parse_from_rfc3339("2025-03-30T03:00:01.987+02:00").unwrap();
         assert_eq!(
             someone(Format::Text).at(time.to_utc(), &time.timezone()),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn utc_is_written_z() {
+    fn formats_utc_as_z() {
         let mut someone = someone(Format::Text);
         let message = someone.at(time("2025-03-30T01:00:01Z"), &Utc);
         assert_eq!(
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_tells_its_own_time_also_when_the_clock_steps_back() {
+    fn follows_the_clock_when_it_steps_back() {
         let mut someone = someone(Format::Text);
         for second in ["01:00:01.1", "01:00:01.9", "00:59:59.0", "01:00:02.0"] {
             let time = time(&format!("2025-03-30T{second}Z"));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn json_counts_the_messages() {
+    fn numbers_json_messages() {
         let mut someone = someone(Format::Json);
         let time = time("2025-03-30T01:00:01.987Z");
         someone.at(time, &Utc);

@@ -1,4 +1,4 @@
-//! The reporter's figures, as Prometheus reads them (OpenMetrics 1.0).
+//! The reporter's metrics in the OpenMetrics 1.0 format of Prometheus.
 
 use std::fmt::Error;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::brokers::Broker;
 use crate::events::Events;
 
-/// What is told of a running producer.
+/// Metrics of a running producer.
 pub struct Metrics {
     events: Arc<Events>,
     registry: Registry,
 }
 
 impl Metrics {
-    /// `capacity` is the number of messages that may wait.
+    /// Creates the metrics. `capacity` is the number of messages that may wait.
     pub fn new(events: Arc<Events>, capacity: u64) -> Self {
         let mut registry = Registry::with_prefix("reporter");
         let figures = Figures {
@@ -31,12 +31,12 @@ impl Metrics {
         Self { events, registry }
     }
 
-    /// Whether messages are being delivered.
+    /// Reports whether messages are being delivered.
     pub fn ready(&self) -> bool {
         self.events.ready()
     }
 
-    /// All figures of this moment.
+    /// Encodes the current values.
     pub fn encode(&self) -> Result<String, Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
@@ -52,14 +52,14 @@ struct Figures {
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), Error> {
-        let ledger = &self.events.ledger;
-        // The settled first: none is told to be delivered that is not told to be produced.
-        let (delivered, failed) = (ledger.delivered(), ledger.lost());
+        let tracker = &self.events.tracker;
+        // Load the settled messages first, so that `delivered` never exceeds `produced`.
+        let (delivered, failed) = (tracker.delivered(), tracker.lost());
         for (name, help, count) in [
             (
                 "messages_produced",
                 "Messages taken to be sent",
-                ledger.taken(),
+                tracker.taken(),
             ),
             (
                 "messages_delivered",
@@ -79,7 +79,7 @@ impl Collector for Figures {
             (
                 "queue_messages",
                 "Messages that wait for a broker",
-                ledger.waiting(),
+                tracker.waiting(),
             ),
             (
                 "queue_capacity",
@@ -100,7 +100,7 @@ impl Collector for Figures {
             Some(&Unit::Seconds),
             MetricType::Histogram,
         )?;
-        ledger.latency.encode(latency)?;
+        tracker.latency.encode(latency)?;
         match &*self.events.brokers() {
             Some(brokers) => encode_brokers(&mut encoder, brokers),
             None => Ok(()),
@@ -109,7 +109,7 @@ impl Collector for Figures {
 }
 
 fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: u64) -> Result<(), Error> {
-    // As a fraction, since a limit that is none goes beyond the signed integers.
+    // Encode as a float, because the value of an unlimited queue exceeds the signed integers.
     let gauge = ConstGauge::new(value as f64);
     gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }

@@ -1,4 +1,4 @@
-//! The way into Kafka: nothing handed over is lost without being counted.
+//! The Kafka producer. Every message handed to it is counted as delivered or lost.
 
 use std::mem::forget;
 use std::sync::Arc;
@@ -12,33 +12,33 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use tokio::time::sleep;
 use tracing::{Level, enabled, info, warn};
 
+use crate::delivery_tracker::{DeliveryTracker, Loss};
 use crate::events::{Events, LIBRDKAFKA};
-use crate::ledger::{Ledger, Loss};
 use crate::librdkafka;
 use crate::message::Message;
 use crate::properties::Properties;
 
 /// Sends messages to one topic, in order.
 pub struct Producer {
-    /// As long as the process: to free it would be to wait for its threads.
+    /// Lives as long as the process: dropping it would wait for its threads.
     client: &'static BaseProducer<Events>,
-    ledger: Arc<Ledger>,
+    tracker: Arc<DeliveryTracker>,
     topic: String,
-    /// Messages that wait for a broker at most.
+    /// Maximum number of messages that wait for a broker.
     capacity: u64,
-    /// That the queue is full was logged, and no broker is back since.
+    /// Whether the full queue has been logged and no broker has returned since.
     told_full: bool,
 }
 
 impl Producer {
-    /// Connects in the background: brokers that cannot be reached are no error here, but what the
-    /// properties ask for and cannot be is.
+    /// Connects in the background. Unreachable brokers are not an error, but properties that the
+    /// client cannot apply are.
     pub fn new(properties: &Properties, topic: &str, log_deliveries: bool) -> Result<Self> {
-        let ledger = Arc::new(Ledger::new());
-        let client = client(properties, Events::new(ledger.clone(), log_deliveries))?;
+        let tracker = Arc::new(DeliveryTracker::new());
+        let client = client(properties, Events::new(tracker.clone(), log_deliveries))?;
         let producer = Self {
             client: Box::leak(Box::new(client)),
-            ledger,
+            tracker,
             topic: topic.to_owned(),
             capacity: properties.queue_capacity(),
             told_full: false,
@@ -48,7 +48,7 @@ impl Producer {
         Ok(producer)
     }
 
-    /// Has a thread take librdkafka's events until the producer is closed.
+    /// Starts a thread that polls librdkafka's events until the producer is closed.
     fn listen(&self) -> Result<()> {
         let client = self.client;
         let events = self.events().clone();
@@ -56,7 +56,8 @@ impl Producer {
             .name("events".to_owned())
             .spawn(move || {
                 while events.open() {
-                    // As it polls to a deadline it spins for the last millisecond: not too often.
+                    // librdkafka spins in the last millisecond before the deadline, so do not poll
+                    // too often.
                     client.poll(Duration::from_secs(1));
                     events.look_for_stall();
                 }
@@ -64,11 +65,12 @@ impl Producer {
         Ok(())
     }
 
-    /// Asks for the topic at once, and so opens the way for the first message.
+    /// Requests the metadata of the topic immediately, to reduce the delay of the first message.
     ///
-    /// An idempotent producer needs an id first, and asks for it when it hears of brokers, or else
-    /// after half a second. What it hears first is of the broker that it has just left for the same
-    /// one under its right name; from the second answer on there is a connection to ask on.
+    /// An idempotent producer first needs a producer id. It requests one when it receives broker
+    /// metadata, or after half a second. The first metadata response replaces the bootstrap
+    /// connection by one to the same broker under its advertised name; only from the second
+    /// response on there is a connection for the request.
     fn hurry(&self) -> Result<()> {
         let (client, topic) = (self.client, self.topic.clone());
         thread::Builder::new()
@@ -76,7 +78,7 @@ impl Producer {
             .spawn(move || {
                 for _ in 0..2 {
                     if client.client().context().open() {
-                        // Whether it is there is told by the messages' own deliveries.
+                        // Ignore errors: the delivery reports show whether the topic exists.
                         let _ = client
                             .client()
                             .fetch_metadata(Some(&topic), Duration::from_secs(5));
@@ -86,36 +88,36 @@ impl Producer {
         Ok(())
     }
 
-    /// What librdkafka tells of this producer.
+    /// Returns the event handler of this producer.
     pub fn events(&self) -> &Arc<Events> {
         self.client.client().context()
     }
 
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn tracker(&self) -> &DeliveryTracker {
+        &self.tracker
     }
 
-    /// Messages that may wait for a broker at most.
+    /// Returns the maximum number of messages that may wait for a broker.
     pub fn capacity(&self) -> u64 {
         self.capacity
     }
 
-    /// Queues a message; waits while the queue is full. It is an error when the producer will never
-    /// deliver a message again; one that is refused is counted as lost.
+    /// Queues a message, and waits while the queue is full. Returns an error if the producer can
+    /// never deliver a message again; a rejected message is counted as lost.
     ///
-    /// A message whose wait is cut off is not sent, and counts as lost.
+    /// If the future is dropped while it waits, the message is not sent and counts as lost.
     pub async fn send(&mut self, message: &Message<'_>) -> Result<()> {
-        let taken = self.ledger.take();
-        let unsent = Unsent(&self.ledger);
+        let taken = self.tracker.take();
+        let unsent = Unsent(&self.tracker);
         loop {
-            if self.ledger.waiting() > self.capacity {
-                // Not for the first place that is free: many are filled at once then.
-                let half_free = self.ledger.taken() - self.capacity / 2;
+            if self.tracker.waiting() > self.capacity {
+                // Wait until half of the queue is free, to fill many slots at once.
+                let half_free = self.tracker.taken() - self.capacity / 2;
                 let a_while = Some(Duration::from_millis(100));
-                self.ledger.settled_at_least(half_free, a_while).await;
+                self.tracker.settled_at_least(half_free, a_while).await;
                 let down = !self.events().ready();
                 if down && !self.told_full {
-                    let waiting = self.ledger.waiting() - 1;
+                    let waiting = self.tracker.waiting() - 1;
                     warn!("{waiting} messages wait for a broker and no more fit; waiting for room");
                 }
                 self.told_full = down;
@@ -129,7 +131,7 @@ impl Producer {
                 return Ok(());
             };
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
-                // The broker's word on a message frees its place only a moment later.
+                // librdkafka frees the slot of a message shortly after its delivery report.
                 sleep(Duration::from_millis(1)).await;
                 continue;
             }
@@ -146,35 +148,35 @@ impl Producer {
         }
     }
 
-    /// Sends at once what waits for more to go with, for `time` at most, and waits until each message
-    /// is delivered or lost.
+    /// Sends batched messages immediately, for at most `time`, and waits until each message is
+    /// delivered or lost.
     pub async fn flush(&self, time: Duration) -> Result<()> {
         let client = self.client.client();
         thread::Builder::new()
             .name("flush".to_owned())
             .spawn(move || librdkafka::flush(client, time))
             .context("cannot start a thread")?;
-        self.ledger
-            .settled_at_least(self.ledger.taken(), None)
+        self.tracker
+            .settled_at_least(self.tracker.taken(), None)
             .await;
         Ok(())
     }
 
-    /// Gives up what is not delivered by now; an error says how many messages that were.
+    /// Discards all undelivered messages. The error states their number.
     pub async fn close(self) -> Result<()> {
-        // Its threads may be waiting for the answer of a name server.
+        // Do not block: its threads may be waiting for DNS.
         let all = PurgeConfig::default().queue().inflight().non_blocking();
         self.client.purge(all);
-        // For librdkafka to tell what it threw away.
-        let taken = self.ledger.taken();
-        self.ledger
+        // Wait until librdkafka has reported the purged messages.
+        let taken = self.tracker.taken();
+        self.tracker
             .settled_at_least(taken, Some(Duration::from_secs(2)))
             .await;
         self.events().close();
 
-        let waiting = self.ledger.waiting();
-        let unconfirmed = self.ledger.unconfirmed() + waiting;
-        let lost = self.ledger.lost() + waiting;
+        let waiting = self.tracker.waiting();
+        let unconfirmed = self.tracker.unconfirmed() + waiting;
+        let lost = self.tracker.lost() + waiting;
         match (lost, unconfirmed) {
             (0, _) => {
                 info!("all {taken} messages were delivered");
@@ -189,7 +191,7 @@ impl Producer {
     }
 }
 
-/// librdkafka's client; it is an error when its properties do not go together.
+/// Creates librdkafka's client. Returns an error if its properties conflict.
 pub fn client(properties: &Properties, events: Events) -> Result<BaseProducer<Events>> {
     properties
         .to_client_config()
@@ -198,16 +200,17 @@ pub fn client(properties: &Properties, events: Events) -> Result<BaseProducer<Ev
         .context("cannot start the Kafka producer")
 }
 
-/// A message that librdkafka has not taken: it counts as lost when this is dropped.
-struct Unsent<'a>(&'a Ledger);
+/// A message that librdkafka has not accepted; it counts as lost when this is dropped.
+struct Unsent<'a>(&'a DeliveryTracker);
 
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
         self.0.lose(Loss::Certain);
+        self.0.settle();
     }
 }
 
-/// librdkafka tells as much as somebody wants to know.
+/// Returns librdkafka's log level according to the log filter.
 fn log_level() -> RDKafkaLogLevel {
     if enabled!(target: LIBRDKAFKA, Level::DEBUG) {
         RDKafkaLogLevel::Debug

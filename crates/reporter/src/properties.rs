@@ -1,9 +1,9 @@
-//! Any property of librdkafka, set as people do it in Kubernetes: by variables, with the secrets in
-//! files.
+//! Properties of librdkafka, set as usual in Kubernetes: with environment variables, and with
+//! secrets in files.
 //!
-//! What is misspelt must not be passed over in silence, least of all where it is about security. So
-//! every name and value is checked by librdkafka before anything starts, and all that is wrong is
-//! told at once.
+//! Misspelt properties must not be ignored, especially not those that affect security. Therefore
+//! librdkafka validates every name and value before anything starts, and all errors are reported at
+//! once.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,29 +14,31 @@ use anyhow::{Context, Result, anyhow, bail};
 use rdkafka::config::ClientConfig;
 
 use crate::hosts::Hosts;
+use crate::kubernetes_service_env;
 use crate::librdkafka::{self, BROKERS, is_known};
-use crate::service_link;
 
-/// What the variables of properties begin with: `KAFKA_SASL_USERNAME` is `sasl.username`.
+/// Prefix of variables for properties: `KAFKA_SASL_USERNAME` is `sasl.username`.
 const PREFIX: &str = "KAFKA_";
 
-/// With this after its name a property is given its value by a file.
+/// Suffix of a property name whose value is read from a file.
 const OF_FILE: &str = ".file";
 
-/// What the reporter sets unless it is told otherwise, where librdkafka would not.
+/// The reporter's defaults where they differ from librdkafka's.
 const DEFAULTS: [(&str, &str); 5] = [
     ("client.id", "reporter"),
-    // A retry neither doubles a message nor overtakes another.
+    // Retries neither duplicate nor reorder messages.
     ("enable.idempotence", "true"),
-    // What bounds waiting is the queue, not the age of a message: it tells its own time.
+    // The queue size limits the waiting messages, not their age: each message contains its own
+    // time.
     ("message.timeout.ms", "0"),
-    // 14 hours of messages at one each 5 s, a few megabytes.
+    // 14 hours of messages at one per 5 s, a few megabytes.
     ("queue.buffering.max.messages", "10000"),
-    // When a broker is back, notice within seconds.
+    // Notice a returning broker within seconds.
     ("reconnect.backoff.max.ms", "2000"),
 ];
 
-/// What would break the reporter's promises or has no effect, and the reason.
+/// Rejected properties, which would break the reporter's guarantees or have no effect, and the
+/// reason.
 const REFUSED: [(&str, &str); 4] = [
     (
         "delivery.report.only.error",
@@ -47,7 +49,7 @@ const REFUSED: [(&str, &str); 4] = [
     ("transactional.id", "the reporter does not use transactions"),
 ];
 
-/// Parts of names whose values nobody should see.
+/// Substrings of the names of secret properties.
 const SECRET: [&str; 5] = [
     "password",
     "passphrase",
@@ -56,24 +58,24 @@ const SECRET: [&str; 5] = [
     "oauthbearer.config",
 ];
 
-/// Whether a property's value must not be shown.
+/// Reports whether a property's value must not be shown.
 pub fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|part| name.contains(part))
 }
 
-/// One property of librdkafka, as it was set.
+/// The value of a property and its source.
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub value: String,
-    /// Who said so, as the user would find it: a variable, an option, a line of a file.
+    /// Source of the value, as the user would find it: a variable, an option, a line of a file.
     pub origin: String,
 }
 
-/// Properties under the one name that each has, checked by librdkafka.
+/// Properties by canonical name, validated by librdkafka.
 #[derive(Clone, Debug, Default)]
 pub struct Properties(BTreeMap<String, Setting>);
 
-/// A name and a value as someone wrote them, not yet checked.
+/// A name and a value as written by the user, not validated yet.
 #[derive(Debug)]
 pub struct Assignment {
     pub name: String,
@@ -81,7 +83,7 @@ pub struct Assignment {
     pub origin: String,
 }
 
-/// The properties of librdkafka that have a value if nothing is set.
+/// The properties of librdkafka that have defaults.
 pub struct Known(BTreeMap<String, String>);
 
 impl Known {
@@ -91,12 +93,13 @@ impl Known {
         ))
     }
 
-    /// Name and value of each if nothing is set.
+    /// Returns the name and default of each property.
     pub fn defaults(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The property's value and its one name; reads the file where a file has the value.
+    /// Validates an assignment and returns the canonical name and the value, which may be read from
+    /// a file.
     fn check(
         &self,
         Assignment {
@@ -148,13 +151,14 @@ impl Known {
     }
 }
 
-/// `log.level` is what the variable KAFKA_LOG_LEVEL makes of `log_level`.
+/// Compares names without distinguishing `.` and `_`: the variable KAFKA_LOG_LEVEL yields
+/// `log.level` for `log_level`.
 fn same(one: &str, other: &str) -> bool {
     one.replace('_', ".") == other.replace('_', ".")
 }
 
 impl Properties {
-    /// What the reporter sets of its own accord; statistics are for those who ask for figures.
+    /// Returns the reporter's defaults. `statistics` enables librdkafka's statistics, for metrics.
     pub fn of_the_reporter(statistics: bool) -> Self {
         let of_statistics = statistics.then_some(("statistics.interval.ms", "5000"));
         let defaults = DEFAULTS.into_iter().chain(of_statistics);
@@ -166,7 +170,7 @@ impl Properties {
         Self(settings.collect())
     }
 
-    /// Lays what one source says over what is there. The error tells all that is wrong with it.
+    /// Overrides properties with the assignments of one source. The error lists all invalid ones.
     pub fn lay_over(&mut self, known: &Known, source: Vec<Assignment>) -> Result<()> {
         let mut layer = BTreeMap::<String, Setting>::new();
         let mut errors = Vec::new();
@@ -189,7 +193,8 @@ impl Properties {
         Ok(())
     }
 
-    /// How a property was set, by its one name; `None` when librdkafka's default holds.
+    /// Returns the setting of a property, by canonical name; `None` if librdkafka's default
+    /// applies.
     pub fn get(&self, name: &str) -> Option<&Setting> {
         self.0.get(name)
     }
@@ -198,9 +203,9 @@ impl Properties {
         self.0.iter().map(|(name, setting)| (&**name, setting))
     }
 
-    /// librdkafka's own mechanism for SASL is GSSAPI, and it is built without: who left out the
-    /// mechanism learns that here, and not from advice to build librdkafka otherwise. With OAUTHBEARER
-    /// it would ask for tokens that nobody has, and wait for ever.
+    /// Checks the SASL mechanism. librdkafka's default is GSSAPI, which this build lacks; without
+    /// this check, its error message would advise to rebuild librdkafka. With OAUTHBEARER it would
+    /// wait for tokens for ever.
     pub fn check_sasl(&self) -> Result<()> {
         let value = |name| {
             self.get(name)
@@ -217,8 +222,8 @@ impl Properties {
         Ok(())
     }
 
-    /// librdkafka takes nearly any text for a list of brokers, with `PROTOCOL://` before each and with
-    /// spaces, and then reports for ever that it cannot connect.
+    /// Checks the broker list. librdkafka accepts almost any text, including spaces and a
+    /// `PROTOCOL://` prefix, and then reports connection errors for ever.
     pub fn check_brokers(&self) -> Result<()> {
         let Some(Setting { value, origin }) = self.get(BROKERS) else {
             return Ok(());
@@ -233,17 +238,17 @@ impl Properties {
         hosts.map(drop).with_context(shown)
     }
 
-    /// How many messages librdkafka queues at most.
+    /// Returns the maximum number of messages in librdkafka's queue.
     pub fn queue_capacity(&self) -> u64 {
         let setting = self.get("queue.buffering.max.messages");
         match setting.and_then(|setting| setting.value.parse().ok()) {
-            // librdkafka's word for no limit
+            // librdkafka's value for unlimited
             None | Some(0) => u64::MAX,
             Some(capacity) => capacity,
         }
     }
 
-    /// The same with other brokers.
+    /// Returns the properties with other brokers.
     pub fn with_brokers(&self, brokers: &str) -> Self {
         let mut properties = self.clone();
         let setting = Setting {
@@ -254,7 +259,7 @@ impl Properties {
         properties
     }
 
-    /// As the client is given them.
+    /// Converts the properties to a client configuration.
     pub fn to_client_config(&self) -> ClientConfig {
         self.iter()
             .map(|(name, setting)| (name.to_owned(), setting.value.clone()))
@@ -262,14 +267,15 @@ impl Properties {
     }
 }
 
-/// The assignments among variables: those that begin with `KAFKA_` and are not in `others`.
+/// Returns the assignments in environment variables: those with the prefix `KAFKA_` that are not in
+/// `others`.
 pub fn of_environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     others: &[String],
 ) -> Result<Vec<Assignment>> {
     let mut found = Vec::new();
     for (origin, value) in variables {
-        // A name that is no Unicode is none of ours.
+        // The reporter's variables have Unicode names.
         let Ok(origin) = origin.into_string() else {
             continue;
         };
@@ -282,7 +288,7 @@ pub fn of_environment(
         let Ok(value) = value.into_string() else {
             bail!("{origin}: its value is not valid UTF-8");
         };
-        if service_link::is_one(&origin, &value) {
+        if kubernetes_service_env::is_one(&origin, &value) {
             continue;
         }
         let name = name.to_lowercase().replace('_', ".");
@@ -292,13 +298,13 @@ pub fn of_environment(
             origin,
         });
     }
-    // Variables come in any order, and what is told of them should not.
+    // Environment variables have no order; sort for stable error messages.
     found.sort_by(|a, b| a.origin.cmp(&b.origin));
     Ok(found)
 }
 
-/// The assignments of a file: a line `name=value` each; blank lines and those that begin with `#`
-/// are passed over.
+/// Parses the assignments of a file, one `name=value` per line. Blank lines and lines that start
+/// with `#` are skipped.
 pub fn of_file(path: &Path) -> Result<Vec<Assignment>> {
     let shown = path.display();
     let text = fs::read_to_string(path)
@@ -311,7 +317,7 @@ pub fn of_file(path: &Path) -> Result<Vec<Assignment>> {
         .collect()
 }
 
-/// The assignments of options, as `name=value` each.
+/// Parses the assignments of options, each of the form `name=value`.
 pub fn of_options(options: &[String]) -> Result<Vec<Assignment>> {
     options
         .iter()
@@ -326,12 +332,12 @@ fn assignment(text: &str, origin: String) -> Result<Assignment> {
             value: value.trim().to_owned(),
             origin,
         }),
-        // The text is not shown: it may be a secret that went astray.
+        // Do not show the text: it may be a misplaced secret.
         None => Err(anyhow!("{origin} is no property; write name=value")),
     }
 }
 
-/// A value out of a file, without the line's end that editors leave there.
+/// Reads a value from a file, without the trailing newline that editors add.
 fn secret(path: &Path) -> Result<String> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -1,5 +1,5 @@
-//! The run of the program: report until it is enough or someone asks to stop, then see
-//! everything delivered.
+//! Runs the program: sends messages until the count is reached or a signal arrives, then waits
+//! until everything is delivered.
 
 use std::future::pending;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::info;
 
 use crate::config::Config;
+use crate::delivery_tracker::DeliveryTracker;
 use crate::embedded::EmbeddedBroker;
-use crate::ledger::Ledger;
+use crate::health;
 use crate::librdkafka::BROKERS;
 use crate::message::Reporter;
 use crate::metrics::Metrics;
 use crate::producer::Producer;
-use crate::stop::Stop;
-use crate::watch;
+use crate::shutdown::Shutdown;
 
-/// How often the count is logged where deliveries are too many to be.
+/// Interval of progress log lines, used when single deliveries are not logged.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// Everything that reports, ready to begin.
+/// All parts of a run, ready to start.
 pub struct Report<'a> {
     config: &'a Config,
     producer: Producer,
@@ -30,7 +30,8 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// It is an error when the configuration asks for what cannot be; nothing was sent then.
+    /// Creates the producer and the servers. Returns an error if the configuration cannot be
+    /// applied; nothing has been sent then.
     pub async fn prepare(config: &'a Config) -> Result<Self> {
         let (embedded, properties) = match config.embedded_broker {
             true => {
@@ -44,7 +45,7 @@ impl<'a> Report<'a> {
         let producer = Producer::new(&properties, config.topic.as_str(), log_deliveries)?;
         if let Some(port) = config.http_port {
             let metrics = Metrics::new(producer.events().clone(), producer.capacity());
-            watch::start(port, metrics).await?;
+            health::start(port, metrics).await?;
         }
         let brokers = properties.get(BROKERS).map_or("", |setting| &setting.value);
         info!("reporting to topic {} on {brokers}", config.topic);
@@ -55,14 +56,14 @@ impl<'a> Report<'a> {
         })
     }
 
-    /// Reports as configured. It is an error when any message was not delivered, or when the
-    /// embedded broker's messages could not be read back.
-    pub async fn run(mut self, stop: &mut Stop) -> Result<()> {
+    /// Runs as configured. Returns an error if a message was not delivered, or if messages of the
+    /// embedded broker could not be read back.
+    pub async fn run(mut self, stop: &mut Shutdown) -> Result<()> {
         let (config, producer) = (self.config, &mut self.producer);
         let mut signalled = false;
         let events = producer.events().clone();
         let reported = tokio::select! {
-            // In this order: the first message is sent even when the signal is there already.
+            // Poll in this order, so that the first message is sent even if a signal is pending.
             biased;
             sent = send_all(config, producer) => sent,
             printed = print_all(self.embedded.as_mut()) => printed,
@@ -71,7 +72,7 @@ impl<'a> Report<'a> {
                 signalled = true;
                 Ok(())
             }
-            () = tell_progress(config, &events.ledger) => Ok(()),
+            () = tell_progress(config, &events.tracker) => Ok(()),
         };
         let reader = self.embedded.as_mut().filter(|_| reported.is_ok());
         let finished = tokio::select! {
@@ -87,13 +88,13 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Sends the messages that are wanted, one each interval, the first at once.
+/// Sends the messages, the first immediately and then one per interval.
 async fn send_all(config: &Config, producer: &mut Producer) -> Result<()> {
     let mut reporter = Reporter::this_process(config.format);
     let mut ticks = (!config.interval.is_zero())
         .then(|| interval_at(Instant::now() + config.interval, config.interval));
     if let Some(ticks) = &mut ticks {
-        // After a wait for room in the queue there is no use in a burst.
+        // Do not send a burst after waiting for space in the queue.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     }
     let mut sent = 0;
@@ -107,22 +108,22 @@ async fn send_all(config: &Config, producer: &mut Producer) -> Result<()> {
             Some(ticks) => {
                 ticks.tick().await;
             }
-            // Signals must be heard all the same, and clients be answered.
+            // Yield, so that signals and HTTP requests are handled.
             None if sent % 1000 == 0 => yield_now().await,
             None => {}
         }
     }
 }
 
-/// Logs from time to time how far it is, where deliveries are not logged; never ends.
-async fn tell_progress(config: &Config, ledger: &Ledger) {
+/// Logs the progress periodically if deliveries are not logged. Never returns.
+async fn tell_progress(config: &Config, tracker: &DeliveryTracker) {
     if !config.interval.is_zero() {
         return pending().await;
     }
     let mut ticks = interval_at(Instant::now() + PROGRESS, PROGRESS);
     loop {
         ticks.tick().await;
-        let (delivered, lost, waiting) = (ledger.delivered(), ledger.lost(), ledger.waiting());
+        let (delivered, lost, waiting) = (tracker.delivered(), tracker.lost(), tracker.waiting());
         info!(
             delivered,
             lost, waiting, "{delivered} messages were delivered, {waiting} wait"
@@ -130,15 +131,16 @@ async fn tell_progress(config: &Config, ledger: &Ledger) {
     }
 }
 
-/// Waits for a signal that is not the first, which asks to deliver what is in flight.
-async fn second_signal(stop: &mut Stop, signalled: bool) -> &'static str {
+/// Waits for the second signal. The first one requests the delivery of messages in flight.
+async fn second_signal(stop: &mut Shutdown, signalled: bool) -> &'static str {
     if !signalled {
         stop.asked().await;
     }
     stop.asked().await
 }
 
-/// Prints what comes back until it cannot; never ends without an embedded broker.
+/// Prints the messages that the consumer reads until an error. Never returns without an embedded
+/// broker.
 async fn print_all(embedded: Option<&mut EmbeddedBroker>) -> Result<()> {
     match embedded {
         Some(broker) => broker.print_until(u64::MAX).await,
@@ -146,7 +148,7 @@ async fn print_all(embedded: Option<&mut EmbeddedBroker>) -> Result<()> {
     }
 }
 
-/// Waits until all that was sent is delivered, and is read back if there is a reader.
+/// Waits until all messages are delivered, and read back if there is a consumer.
 async fn finish(
     producer: &Producer,
     embedded: Option<&mut EmbeddedBroker>,
@@ -154,12 +156,12 @@ async fn finish(
 ) -> Result<()> {
     producer.flush(time).await?;
     match embedded {
-        Some(broker) => broker.print_until(producer.ledger().delivered()).await,
+        Some(broker) => broker.print_until(producer.tracker().delivered()).await,
         None => Ok(()),
     }
 }
 
-/// One error that tells all of them, in one line.
+/// Combines the errors into one, on one line.
 fn all(results: [Result<()>; 3]) -> Result<()> {
     let errors: Vec<String> = results
         .into_iter()

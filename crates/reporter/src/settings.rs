@@ -1,5 +1,4 @@
-//! The settings that hold, and who set them: what one asks first when a program does not do what its
-//! configuration seems to say.
+//! The effective settings and their sources, to debug a configuration.
 
 use std::fmt::Write;
 use std::mem::forget;
@@ -11,22 +10,22 @@ use clap::{ArgMatches, Command};
 use rdkafka::producer::Producer as _;
 use serde_json::{Map, Value, json};
 
+use crate::delivery_tracker::DeliveryTracker;
 use crate::events::Events;
 use crate::format::Format;
-use crate::ledger::Ledger;
 use crate::librdkafka;
 use crate::producer;
 use crate::properties::{Known, Properties, is_secret};
 
-/// One setting as it is shown.
+/// One setting to display.
 pub struct Shown {
     name: String,
     value: String,
     origin: String,
 }
 
-/// The options that have a value, under the names of their variables, but for the host: that is a
-/// property.
+/// Returns the options that have a value, by the names of their variables, except the host, which
+/// is a property.
 pub fn of_options(command: &Command, matches: &ArgMatches) -> Vec<Shown> {
     let options = command.get_arguments().filter_map(|option| {
         let id = option.get_id().as_str();
@@ -48,13 +47,16 @@ pub fn of_options(command: &Command, matches: &ArgMatches) -> Vec<Shown> {
         .collect()
 }
 
-/// All properties: those that were set, and then librdkafka's. It is an error when a producer would not
-/// start with them.
+/// Returns all properties: first those that are set, then librdkafka's defaults. Returns an error
+/// if a producer would not start with them.
 pub fn of_properties(properties: &Properties, known: &Known) -> Result<Vec<Shown>> {
-    // What does not go together, and what follows from what, only a client knows.
-    let client = producer::client(properties, Events::new(Arc::new(Ledger::new()), false))?;
+    // Only a client can detect conflicts and derive values.
+    let client = producer::client(
+        properties,
+        Events::new(Arc::new(DeliveryTracker::new()), false),
+    )?;
     let in_force = librdkafka::in_force(client.client());
-    // The process ends here: no need to wait for its threads.
+    // The process exits soon: do not wait for the client's threads.
     forget(client);
 
     let masked = |name: &str, value: &str| match is_secret(name) && !value.is_empty() {
@@ -84,7 +86,8 @@ pub fn of_properties(properties: &Properties, known: &Known) -> Result<Vec<Shown
     Ok(set.chain(unset).collect())
 }
 
-/// The settings that hold. As text they are lines `name=value`, with who set it as a comment.
+/// Formats the effective settings. As text they are lines `name=value` with the source as a
+/// comment.
 pub fn show(format: Format, own: Vec<Shown>, properties: Vec<Shown>) -> String {
     match format {
         Format::Text => own.iter().chain(&properties).map(line).collect(),
@@ -103,7 +106,7 @@ fn line(
     }: &Shown,
 ) -> String {
     let mut line = format!("{name}={value}");
-    // A String takes whatever is written.
+    // Writing to a String cannot fail.
     let _ = writeln!(
         line,
         "{:1$}  # {origin}",

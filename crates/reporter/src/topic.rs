@@ -1,13 +1,13 @@
-//! Names of topics, checked before a broker sees them: it would answer a bad name only after
-//! the first message was sent.
+//! Topic names, validated early: a broker would reject an invalid name only after the first message
+//! was sent.
 
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Error, Result, bail};
 
-/// A name that Kafka accepts for a topic: up to 249 of `a-z A-Z 0-9 . _ -`, not `.` or `..`
-/// (class `org.apache.kafka.common.internals.Topic`).
+/// A valid topic name: up to 249 of `a-z A-Z 0-9 . _ -`, not `.` or `..` (class
+/// `org.apache.kafka.common.internals.Topic`).
 #[derive(Clone, Debug)]
 pub struct Topic(String);
 
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_kafka_accepts_is_a_topic() {
+    fn accepts_the_same_topic_names_as_kafka() {
         assert_eq!("info".parse::<Topic>().unwrap().as_str(), "info");
         assert!("a.b_c-9".parse::<Topic>().is_ok());
         for text in ["", ".", "..", "in fo", "info/x", "größe", &"x".repeat(250)] {

@@ -1,10 +1,10 @@
-//! What is wrong with the configuration stands in one line, and the exit code is 2.
+//! Configuration errors are one line, with exit code 2.
 
 mod running;
 
 use running::reporter;
 
-/// Starts a reporter that must refuse, and gives the one line it says.
+/// Runs a reporter that must fail, and returns its one line of output.
 fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let ended = reporter(arguments, variables).end();
     assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -14,7 +14,7 @@ fn refusal(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn without_a_host_it_says_what_to_set() {
+fn missing_host_error_says_what_to_set() {
     assert_eq!(
         refusal(&[], &[]),
         "error: KAFKA_HOST is not set, so there is no broker to report to; \
@@ -23,7 +23,7 @@ fn without_a_host_it_says_what_to_set() {
 }
 
 #[test]
-fn a_wrong_host_is_named_with_the_reason_and_the_remedy() {
+fn invalid_host_errors_state_reason_and_remedy() {
     for (host, line) in [
         (
             "",
@@ -55,7 +55,7 @@ fn a_wrong_host_is_named_with_the_reason_and_the_remedy() {
 }
 
 #[test]
-fn other_wrong_values_are_named_by_option_and_variable() {
+fn errors_name_the_option_and_the_variable() {
     for (name, option, value) in [
         ("KAFKA_TOPIC", "--topic", "in fo"),
         ("REPORT_INTERVAL", "--interval", "often"),
@@ -69,7 +69,7 @@ fn other_wrong_values_are_named_by_option_and_variable() {
 }
 
 #[test]
-fn an_unknown_option_is_refused() {
+fn rejects_unknown_options() {
     let line = refusal(&["--hots=kafka"], &[]);
     assert!(line.contains("--hots"), "{line}");
     assert!(line.ends_with("(see reporter --help)"), "{line}");

@@ -1,11 +1,11 @@
-//! With the embedded broker everything is shown as a consumer reads it back.
+//! Tests with the embedded broker, whose consumer prints the messages.
 
 mod running;
 
 use running::reporter;
 
 #[test]
-fn each_message_is_read_back_and_then_it_ends() {
+fn reads_back_every_message_and_exits() {
     let running = reporter(&["--embedded-broker", "--count=5", "--interval=10ms"], &[]);
     let ended = running.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -17,7 +17,7 @@ fn each_message_is_read_back_and_then_it_ends() {
 }
 
 #[test]
-fn options_may_be_variables() {
+fn accepts_options_as_environment_variables() {
     let variables = [
         ("KAFKA_TOPIC", "who"),
         ("REPORT_INTERVAL", "0"),
@@ -30,7 +30,7 @@ fn options_may_be_variables() {
 }
 
 #[test]
-fn a_message_tells_time_process_and_user() {
+fn messages_contain_time_process_id_and_user_id() {
     let mut running = reporter(&["--embedded-broker"], &[("TZ", "UTC")]);
     let line = running.stdout_line();
     let fields: Vec<&str> = line
@@ -49,13 +49,13 @@ fn a_message_tells_time_process_and_user() {
 }
 
 #[test]
-fn each_delivery_is_logged() {
+fn logs_each_delivery() {
     let mut running = reporter(&["--embedded-broker"], &[]);
     running.wait_for_log("delivered to info [0] @ 0: Time: ");
 }
 
 #[test]
-fn sigterm_and_sigint_end_it_when_all_is_delivered() {
+fn sigterm_and_sigint_exit_after_delivery() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let mut running = reporter(&["--embedded-broker", "--interval=1ms"], &[]);
         running.stdout_line();
@@ -70,14 +70,14 @@ fn sigterm_and_sigint_end_it_when_all_is_delivered() {
 }
 
 #[test]
-fn the_end_does_not_wait_for_more_messages_to_send_together() {
+fn flushes_batched_messages_before_exit() {
     let arguments = ["--embedded-broker", "--count=1", "-X", "linger.ms=600000"];
     let ended = reporter(&arguments, &[]).end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[test]
-fn it_ends_when_nobody_listens_to_its_output() {
+fn exits_when_stdout_is_closed() {
     let mut running = reporter(&["--embedded-broker", "--interval=1ms"], &[]);
     running.stdout_line();
     running.close_stdout();

@@ -1,6 +1,6 @@
-//! A broker that is not there, or goes and comes back.
+//! Tests with unreachable brokers, and brokers that go down and come back.
 
-// Outside of test functions clippy sees no test.
+// clippy's exception for tests covers test functions only.
 #![allow(clippy::unwrap_used)]
 
 mod running;
@@ -21,20 +21,20 @@ use running::reporter;
 
 type Kafka = MockCluster<'static, DefaultProducerContext>;
 
-/// A cluster of one broker with the topic `info` in one partition, so that it keeps an order.
+/// A cluster of one broker with the topic `info`. One partition, so that messages keep their order.
 fn kafka() -> Kafka {
     let kafka = MockCluster::new(1).unwrap();
     kafka.create_topic("info", 1, 1).unwrap();
     kafka
 }
 
-/// A loopback address where nobody listens, until the test does.
-fn deserted() -> SocketAddr {
+/// Returns a loopback address without a listener.
+fn unused_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap()
 }
 
-/// From now on passes connections to `from` on to `to`.
+/// Forwards connections from `from` to `to`.
 fn forward(from: SocketAddr, to: String) {
     let listener = TcpListener::bind(from).unwrap();
     thread::spawn(move || {
@@ -42,18 +42,19 @@ fn forward(from: SocketAddr, to: String) {
             let Ok(far) = TcpStream::connect(&to) else {
                 continue;
             };
-            pass_on(&near, &far);
-            pass_on(&far, &near);
+            relay(&near, &far);
+            relay(&far, &near);
         }
     });
 }
 
-fn pass_on(from: &TcpStream, to: &TcpStream) {
+fn relay(from: &TcpStream, to: &TcpStream) {
     let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
     thread::spawn(move || io::copy(&mut from, &mut to));
 }
 
-/// The Kafka timestamps of the first `count` messages of the topic, as a consumer reads them.
+/// Reads the first `count` messages of the topic with a consumer and returns their Kafka
+/// timestamps.
 fn timestamps(kafka: &Kafka, count: usize) -> Vec<i64> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", kafka.bootstrap_servers())
@@ -80,8 +81,8 @@ fn timestamps(kafka: &Kafka, count: usize) -> Vec<i64> {
 }
 
 #[test]
-fn what_was_queued_while_no_broker_was_there_is_delivered_in_order() {
-    let (kafka, address) = (kafka(), deserted());
+fn delivers_messages_queued_during_an_outage_in_order() {
+    let (kafka, address) = (kafka(), unused_address());
     let mut running = reporter(
         &["--count=20", "--interval=20ms", "--flush-timeout=100s"],
         &[("KAFKA_HOST", &address.to_string())],
@@ -96,7 +97,7 @@ fn what_was_queued_while_no_broker_was_there_is_delivered_in_order() {
 }
 
 #[test]
-fn it_goes_on_when_a_broker_went_and_came_back() {
+fn continues_after_a_broker_restart() {
     let kafka = kafka();
     let mut running = reporter(
         &["--interval=20ms", "--flush-timeout=100s"],
@@ -117,8 +118,8 @@ fn it_goes_on_when_a_broker_went_and_came_back() {
 }
 
 #[test]
-fn sigterm_without_a_broker_says_how_many_messages_are_lost() {
-    let host = deserted().to_string();
+fn sigterm_without_a_broker_reports_the_number_of_lost_messages() {
+    let host = unused_address().to_string();
     let mut running = reporter(
         &["--interval=1h", "--flush-timeout=0"],
         &[("KAFKA_HOST", &host)],
@@ -135,14 +136,14 @@ fn sigterm_without_a_broker_says_how_many_messages_are_lost() {
 }
 
 #[test]
-fn what_was_sent_and_not_confirmed_is_told_apart() {
+fn reports_unacknowledged_messages_separately() {
     let kafka = kafka();
     let mut running = reporter(
         &["--interval=500ms", "--flush-timeout=0"],
         &[("KAFKA_HOST", &kafka.bootstrap_servers())],
     );
     running.wait_for_log("delivered to info [0] @ 0");
-    // Whatever is sent now is answered too late, and then is to be sent again to nobody.
+    // Messages sent from now on are acknowledged too late, and the broker is down for retries.
     kafka
         .broker_round_trip_time(-1, Duration::from_secs(3600))
         .unwrap();
@@ -157,8 +158,8 @@ fn what_was_sent_and_not_confirmed_is_told_apart() {
 }
 
 #[test]
-fn after_the_count_it_waits_no_longer_than_the_grace_period() {
-    let host = deserted().to_string();
+fn waits_at_most_the_grace_period_after_the_last_message() {
+    let host = unused_address().to_string();
     let arguments = ["--count=3", "--interval=0", "--flush-timeout=500ms"];
     let ended = reporter(&arguments, &[("KAFKA_HOST", &host)]).end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -168,8 +169,8 @@ fn after_the_count_it_waits_no_longer_than_the_grace_period() {
 }
 
 #[test]
-fn a_second_signal_ends_the_wait_for_a_broker() {
-    let host = deserted().to_string();
+fn second_signal_exits_without_waiting() {
+    let host = unused_address().to_string();
     let mut running = reporter(&["--flush-timeout=1h"], &[("KAFKA_HOST", &host)]);
     running.wait_for_log("no broker can be reached");
     running.signal(libc::SIGINT);
@@ -180,7 +181,7 @@ fn a_second_signal_ends_the_wait_for_a_broker() {
 }
 
 #[test]
-fn a_partition_with_too_few_replicas_is_told_though_librdkafka_retries_in_silence() {
+fn reports_too_few_in_sync_replicas() {
     let kafka = kafka();
     let mut running = reporter(
         &["--interval=100ms"],
@@ -197,8 +198,8 @@ fn a_partition_with_too_few_replicas_is_told_though_librdkafka_retries_in_silenc
 }
 
 #[test]
-fn an_outage_is_logged_once() {
-    let host = deserted().to_string();
+fn logs_an_outage_once() {
+    let host = unused_address().to_string();
     let arguments = ["--count=1", "--flush-timeout=5s"];
     let ended = reporter(&arguments, &[("KAFKA_HOST", &host)]).end();
     let lines = |text: &str| ended.stderr.iter().filter(|l| l.contains(text)).count();
@@ -207,8 +208,8 @@ fn an_outage_is_logged_once() {
 }
 
 #[test]
-fn a_full_queue_is_logged_and_nothing_is_dropped_unsaid() {
-    let host = deserted().to_string();
+fn logs_a_full_queue_and_counts_every_message() {
+    let host = unused_address().to_string();
     let arguments = ["--interval=0", "--flush-timeout=0"];
     let mut running = reporter(&arguments, &[("KAFKA_HOST", &host)]);
     running.wait_for_log("10000 messages wait for a broker and no more fit");
@@ -216,7 +217,7 @@ fn a_full_queue_is_logged_and_nothing_is_dropped_unsaid() {
     let ended = running.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let last = ended.stderr.last().unwrap();
-    // One more than fits: the message that waited for room.
+    // One more than the capacity: the message that waited for space.
     let all = "10001 of 10001 messages could not be delivered";
     assert!(last.ends_with(all), "{last}");
 }

@@ -1,4 +1,4 @@
-//! `slipway.toml`: the Debian packages that are wanted, by hand.
+//! `slipway.toml`: the hand-written list of Debian packages to resolve.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,36 +9,43 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::package::is_package_name;
 
-/// The whole file.
+/// The contents of `slipway.toml`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// Codename of the Debian release.
     pub release: String,
-    /// Sets of packages; each is resolved by itself.
+    /// Mirrors of the Debian archive, for machines that do not configure any. Nix also accepts URLs
+    /// of single files here, with the placeholders `{crate}` and `{version}`, or `{program}`.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    /// Mirrors of the security archive. Default: each of `mirrors` with the suffix `-security`.
+    #[serde(default)]
+    pub security_mirrors: Vec<String>,
+    /// Package sets. Each set is resolved independently.
     #[serde(rename = "set")]
     pub sets: BTreeMap<String, Set>,
 }
 
-/// Packages that are wanted together with their dependencies.
+/// A list of packages that is resolved together with its dependencies.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
-    /// Debian's names of the architectures to resolve for.
+    /// Debian names of the architectures to resolve for, such as `amd64`.
     pub architectures: Vec<String>,
-    /// The highest version among these suites is taken.
+    /// Suites to search. The resolver takes the highest version among them.
     pub suites: Vec<String>,
     pub packages: Vec<String>,
-    /// Names that dependency resolution leaves out.
+    /// Package names that dependency resolution skips.
     #[serde(default)]
     pub ignore: Vec<String>,
-    /// Package → path of the one file in its data archive that is wanted.
+    /// Maps a package to the one file to extract from its data archive.
     #[serde(default)]
     pub executables: BTreeMap<String, String>,
 }
 
 impl Config {
-    /// Reads and checks the file.
+    /// Reads and validates the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(Error::at(path))?;
         Self::parse(&text).map_err(|reason| Error::Config {
@@ -47,7 +54,7 @@ impl Config {
         })
     }
 
-    /// Parses and checks the text. The error is one line.
+    /// Parses and validates the text. The error message is one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|e| one_line(text, &e))?;
         for (name, set) in &config.sets {
@@ -90,8 +97,9 @@ impl Config {
     }
 }
 
-/// The TOML parser shows the place by a drawing of several lines; here it is `line 3: …`.
-pub(crate) fn one_line(text: &str, error: &toml::de::Error) -> String {
+/// Formats a TOML parse error as one line, `line 3: …`. The parser's own format shows a multi-line
+/// excerpt.
+pub fn one_line(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().replace('\n', ", ");
     match error.span() {
         Some(span) => format!(
@@ -118,7 +126,7 @@ busybox-static = "usr/bin/busybox"
 "#;
 
     #[test]
-    fn a_good_file_is_read() {
+    fn parses_a_valid_file() {
         let config = Config::parse(GOOD).unwrap();
         assert_eq!(
             config.sets["bootstrap"].executables["busybox-static"],
@@ -127,12 +135,12 @@ busybox-static = "usr/bin/busybox"
     }
 
     #[test]
-    fn each_mistake_is_named_in_one_line() {
-        for (from, to, said) in [
+    fn reports_each_mistake_in_one_line() {
+        for (from, to, expected) in [
             (
                 "release",
                 "relaese",
-                "line 2: unknown field `relaese`, expected `release` or `set`",
+                "line 2: unknown field `relaese`, expected one of `release`",
             ),
             ("suites = [\"trixie\"]", "", "missing field `suites`"),
             ("[\"amd64\"]", "\"amd64\"", "line 5: invalid type"),
@@ -165,8 +173,8 @@ busybox-static = "usr/bin/busybox"
         ] {
             let message = Config::parse(&GOOD.replace(from, to)).unwrap_err();
             assert!(
-                message.contains(said) && !message.contains('\n'),
-                "{message:?} does not say {said:?}"
+                message.contains(expected) && !message.contains('\n'),
+                "{message:?} does not say {expected:?}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Takes one file out of a .deb, for programs that Nix needs before it can unpack anything.
+//! Extracts one file from a .deb, for programs that Nix needs before it can unpack anything else.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -6,14 +6,15 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// No program that is taken out of a package is nearly as large; a guard against a lying archive.
+/// Limit in bytes on the extracted file, well above the size of any program in use. It guards
+/// against malicious archives.
 const LARGEST_FILE: u64 = 256 << 20;
 
-/// The contents of one regular file of the package's data archive; `wanted` is its path without a
-/// leading `/`.
+/// Returns the contents of one regular file in the package's data archive. `wanted` is its path
+/// without the leading `/`.
 ///
-/// A .deb is an `ar` archive whose third member is a tar archive, compressed as its name says
-/// (deb(5)).
+/// A .deb is an `ar` archive whose third member, the data archive, is a tar archive. The member's
+/// extension names the compression (deb(5)).
 pub fn extract(deb: &Path, wanted: &str) -> Result<Vec<u8>, Error> {
     let broken = |reason: String| Error::Deb {
         what: deb.display().to_string(),
@@ -49,7 +50,7 @@ fn find(tar: impl Read, wanted: &str) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// Walks over the members of an `ar` archive (ar(5)) to the one named `data.tar…`.
+/// Skips to the `data.tar…` member of an `ar` archive (ar(5)) and returns its name and contents.
 fn data_member<R: Read>(mut ar: R) -> io::Result<(String, io::Take<R>)> {
     let malformed = || io::Error::new(io::ErrorKind::InvalidData, "it is not a Debian package");
     let mut magic = [0; 8];
@@ -70,7 +71,7 @@ fn data_member<R: Read>(mut ar: R) -> io::Result<(String, io::Take<R>)> {
         if name.starts_with("data.tar") {
             return Ok((name.to_owned(), ar.take(size)));
         }
-        // Members begin at even offsets.
+        // Members start at even offsets.
         let padded = size.next_multiple_of(2);
         let skipped = io::copy(&mut ar.by_ref().take(padded), &mut io::sink())?;
         if skipped != padded {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_taken_out_whatever_the_compression() {
+    fn extracts_a_file_with_every_supported_compression() {
         let tar = tar_of("./usr/bin/tool", b"program");
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gz.write_all(&tar).unwrap();
@@ -146,18 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_broken_is_an_error_that_says_so() {
+    fn reports_missing_files_and_damaged_archives() {
         let tar = tar_of("./usr/bin/tool", b"program");
-        let said = |members: &[(&str, &[u8])]| {
+        let error_of = |members: &[(&str, &[u8])]| {
             extract(deb_of(members).path(), "usr/bin/other")
                 .unwrap_err()
                 .to_string()
         };
-        assert!(said(&[("data.tar", &tar)]).contains("it has no regular file usr/bin/other"));
-        assert!(said(&[("control.tar", &tar)]).contains("it is not a Debian package"));
+        assert!(error_of(&[("data.tar", &tar)]).contains("it has no regular file usr/bin/other"));
+        assert!(error_of(&[("control.tar", &tar)]).contains("it is not a Debian package"));
         assert!(
-            said(&[("data.tar.lz", &tar)]).contains("compressed in an unknown way: data.tar.lz")
+            error_of(&[("data.tar.lz", &tar)])
+                .contains("compressed in an unknown way: data.tar.lz")
         );
-        assert!(said(&[("data.tar.xz", b"no xz at all")]).contains("XZ"));
+        assert!(error_of(&[("data.tar.xz", b"no xz at all")]).contains("XZ"));
     }
 }

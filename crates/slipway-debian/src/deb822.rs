@@ -1,15 +1,16 @@
-//! The control format (deb822) of `Release` and `Packages`, read without copying: a `Packages` file
-//! of Debian's main archive holds some 50 MB, of which resolving needs a tenth.
+//! Parser for the control file format (deb822) of `Release` and `Packages`. It does not copy: the
+//! `Packages` file of Debian's main archive is about 50 MB, and resolving needs a tenth of it.
 
-/// The stanzas of a control file: runs of lines between blank lines (Debian Policy 5.1).
+/// Iterates over the stanzas of a control file, which are separated by blank lines (Debian Policy
+/// 5.1).
 pub fn stanzas(text: &str) -> impl Iterator<Item = &str> {
     text.split("\n\n")
         .map(|stanza| stanza.trim_matches('\n'))
         .filter(|stanza| !stanza.is_empty())
 }
 
-/// The fields of a stanza as (name, value). A value keeps its continuation lines, and loses the
-/// blanks around it.
+/// Iterates over the fields of a stanza as (name, value). A value includes its continuation lines;
+/// surrounding whitespace is trimmed.
 pub fn fields(stanza: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = stanza;
     std::iter::from_fn(move || {
@@ -25,8 +26,8 @@ pub fn fields(stanza: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Where the field ends that the text begins with: before the first line that does not begin with a
-/// blank.
+/// Returns the end of the first field: the offset of the first line that does not start with a
+/// space or tab.
 fn field_end(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut from = 0;
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stanzas_are_divided_by_blank_lines() {
+    fn splits_stanzas_at_blank_lines() {
         let text = "Package: a\nVersion: 1\n\n\nPackage: b\n";
         assert_eq!(
             stanzas(text).collect::<Vec<_>>(),
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_keeps_its_continuation_lines() {
+    fn keeps_continuation_lines_in_values() {
         let text = "Package: a\nDescription: short\n long: more\n .\n end\nSize: 3\nEmpty:\n";
         assert_eq!(
             fields(text).collect::<Vec<_>>(),

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use crate::hash::Sha256;
 
-/// Everything that can go wrong with Debian packages. Each message is one line: the thing, the
-/// cause, the next step.
+/// The error type of this crate. Each message is one line that names the object, the cause and the
+/// next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{}: {reason}", path.display())]
@@ -17,8 +17,8 @@ pub enum Error {
     Lock { path: PathBuf, reason: String },
 
     #[error(
-        "no Debian mirror is known ({reason}); name one with --mirror URL or SLIPWAY_MIRROR, and with \
-         --security-mirror URL or SLIPWAY_SECURITY_MIRROR if its security archive is elsewhere"
+        "no Debian mirror is known ({reason}); name one by --mirror URL, by the variable SLIPWAY_DEBIAN_MIRROR, or by \
+         mirrors = [\"URL\"] in ~/.config/slipway/slipway.toml or at the top of the project's slipway.toml"
     )]
     NoMirror { reason: String },
 
@@ -26,15 +26,10 @@ pub enum Error {
     BadMirror(String),
 
     #[error(
-        "neither sqv nor gpgv is installed, so no signature can be checked; install one: apt-get install gpgv"
+        "neither sqv nor gpgv is installed, so no signature can be checked; install one: apt-get install gpgv, or with \
+         Nix: nix-shell -p gnupg"
     )]
     NoVerifier,
-
-    #[error(
-        "Debian's keyring is not on this machine; install it (apt-get install debian-archive-keyring) or name one \
-         with --keyring FILE or SLIPWAY_KEYRING"
-    )]
-    NoKeyring,
 
     #[error("the signature of {what} is not valid: {reason}")]
     BadSignature { what: String, reason: String },
@@ -64,9 +59,19 @@ pub enum Error {
         set: String,
         architecture: String,
         package: String,
-        /// Where it is, or what is there in its place: the rest of the line.
+        /// Where the package is available or which package may be meant; the end of the message.
         elsewhere: String,
     },
+
+    #[error("no package of {suites} ({architecture}) has {file}")]
+    NoFile {
+        file: String,
+        suites: String,
+        architecture: String,
+    },
+
+    #[error("several packages have {file}; name one of them: {}", packages.join(", "))]
+    SeveralPackages { file: String, packages: Vec<String> },
 
     #[error("{what} could not be fetched: {reason}")]
     Fetch { what: String, reason: String },
@@ -95,7 +100,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err` on file operations: says which file it was.
+    /// Adds the path to an I/O error; for use with `map_err`.
     pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull => Self::DiskFull(path.to_owned()),

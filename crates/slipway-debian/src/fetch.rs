@@ -1,9 +1,9 @@
-//! Fetches files whose hash is known, from whichever mirror has them.
+//! Downloads files with known hashes from any mirror that has them.
 //!
-//! Mirrors fail in every way there is: they are down, stall, cut off, are in the middle of an
-//! update, or answer with an error page and status 200. The hash tells a good file from all that,
-//! so what is left to do is to keep what has come, try again elsewhere, and say at the end what was
-//! wrong with each.
+//! Mirrors fail in many ways: they refuse connections, stall, cut connections, are in the middle of
+//! an update, or send an error page with status 200. The hash identifies the correct file. The
+//! fetcher therefore keeps partial downloads, retries, moves on to other mirrors, and finally
+//! reports what went wrong.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, Write};
@@ -12,32 +12,36 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use ureq::Body;
 use ureq::http::Response;
 
 use crate::error::Error;
 use crate::hash::{Hasher, Sha256};
-use crate::http::{AptConfiguration, Client, Patience};
-use crate::progress::Progress;
+use crate::http::{AptConfiguration, Client};
+use slipway_http::{RetryPolicy, Tries, is_transient, retry_after, without_login};
+use slipway_progress::{Progress, Task, count};
 
-/// Mirrors bear this many connections, and more are hardly faster.
+/// Number of parallel downloads. More connections are hardly faster and put load on the mirrors.
 const THREADS: usize = 8;
 
-/// Far above any `InRelease`; a guard against a server that never ends.
+/// Size limit in bytes for documents of unknown size, well above any `InRelease`. It guards against
+/// endless responses.
 const LARGEST_DOCUMENT: u64 = 16 << 20;
 
-/// A file to fetch.
+/// A file to download.
 #[derive(Clone, Debug)]
 pub struct Download {
-    /// What it is, for messages: `libc6 2.41-12 (amd64)`.
+    /// Description for messages: `libc6 2.41-12 (amd64)`.
     pub label: String,
-    /// Where it may be; tried in this order.
+    /// URLs to try, in this order.
     pub urls: Vec<String>,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
     pub sha256: Sha256,
-    /// Where it goes. What has come so far waits beside it, under the same name and `.part`.
+    /// Path of the complete file. The partial download is stored next to it with the suffix
+    /// `.part`.
     pub destination: PathBuf,
 }
 
@@ -52,44 +56,48 @@ impl Download {
     }
 }
 
-/// Fetches files.
+/// Downloads files and checks their hashes.
 #[derive(Debug)]
 pub struct Fetcher {
     client: Client,
-    patience: Patience,
+    retry: RetryPolicy,
 }
 
-/// Why one try at one address did not give the file.
+/// Why one attempt at one URL failed.
 enum Failure {
-    /// The mirror does not have it.
+    /// The mirror does not have the file (404 or 410).
     Missing,
-    /// It is there but useless; asking again would give the same.
+    /// The response is unusable, and a retry would give the same response.
     Useless(Error),
-    /// It may well work the next time.
-    Passing(String),
-    /// No mirror can help.
+    /// A retry may succeed; the server may have requested a delay (`Retry-After`).
+    Transient(String, Option<Duration>),
+    /// A local failure that no other mirror can fix, such as a full disk.
     Fatal(Error),
 }
 
 impl Fetcher {
-    /// A fetcher with the proxies of the machine.
-    pub fn new(patience: Patience, apt: &AptConfiguration) -> Self {
+    /// Creates a fetcher that uses the proxies of apt's configuration and the environment.
+    pub fn new(retry: RetryPolicy, apt: &AptConfiguration) -> Self {
         Self {
-            client: Client::new(&patience, apt),
-            patience,
+            client: Client::new(&retry, apt),
+            retry,
         }
     }
 
-    /// Fetches all files in parallel, but for those that are there already.
+    /// Downloads all files in parallel, except those that are already present.
     ///
-    /// All are tried even if some fail, but for a full disk. [`Error::Gone`] names the files that
-    /// no mirror has, and is given only when nothing else is wrong.
+    /// Continues with the other files when one fails, except when the disk is full. Returns
+    /// [`Error::Gone`], which names the files that no mirror has, only if there was no other error.
     pub fn fetch_all(&self, downloads: &[Download], progress: &dyn Progress) -> Result<(), Error> {
         let missing: Vec<&Download> = downloads.iter().filter(|d| !d.is_there()).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        progress.start(missing.len(), missing.iter().map(|d| d.size).sum());
+        progress.start(&Task {
+            verb: "fetching",
+            what: &count(missing.len(), "file"),
+            bytes: missing.iter().map(|d| d.size).sum(),
+        });
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         let failed = Mutex::new((Vec::new(), None::<Error>));
@@ -135,51 +143,52 @@ impl Fetcher {
         }
     }
 
-    /// Fetches a small file whose hash is not known: an `InRelease`, whose signature stands in for
-    /// it.
+    /// Downloads a small file of unknown hash: an `InRelease` file, which its signature
+    /// authenticates.
     pub fn fetch_document(&self, url: &str) -> Result<Vec<u8>, Error> {
         let failed = |reason: String| Error::Fetch {
-            what: url.into(),
+            what: without_login(url),
             reason,
         };
-        let mut last = String::new();
-        for round in 0..self.patience.rounds {
-            self.pause_before(round);
-            match self.try_document(url) {
+        let mut tries = Tries::new(&self.retry);
+        loop {
+            let (reason, asked) = match self.try_document(url) {
                 Ok(bytes) => return Ok(bytes),
-                Err(Failure::Passing(reason)) => last = reason,
+                Err(Failure::Transient(reason, asked)) => (reason, asked),
                 Err(Failure::Missing) => {
                     return Err(failed("the mirror does not have it (404)".into()));
                 }
                 Err(Failure::Useless(e) | Failure::Fatal(e)) => return Err(e),
+            };
+            if !pause(&mut tries, asked) {
+                return Err(failed(reason));
             }
         }
-        Err(failed(last))
     }
 
     fn try_document(&self, url: &str) -> Result<Vec<u8>, Failure> {
-        let mut response = self.client.get(url, 0).map_err(Failure::Passing)?;
-        check_status(&response, url)?;
+        let failed = |reason: String| Failure::Transient(reason, None);
+        let mut response = self.client.get(url, 0).map_err(failed)?;
+        check_status(&response, &without_login(url))?;
         let announced = length_of(&response);
         let mut bytes = Vec::new();
         let mut body = response.body_mut().as_reader().take(LARGEST_DOCUMENT);
         body.read_to_end(&mut bytes)
-            .map_err(|e| Failure::Passing(format!("{url}: {e}")))?;
+            .map_err(|e| failed(format!("{}: {e}", without_login(url))))?;
         match announced {
             Some(length) if length != bytes.len() as u64 => {
-                Err(Failure::Passing(format!("{url} was cut off")))
+                Err(failed(format!("{} was cut off", without_login(url))))
             }
             _ => Ok(bytes),
         }
     }
 
-    /// Whether any of the addresses has something. An error means that not even this could be found
-    /// out.
+    /// Reports whether any of the URLs exists. Returns an error if no mirror has the file and at
+    /// least one could not answer.
     pub fn exists(&self, urls: &[String]) -> Result<bool, Error> {
-        let mut unclear = None;
-        for round in 0..self.patience.rounds {
-            self.pause_before(round);
-            unclear = None;
+        let mut tries = Tries::new(&self.retry);
+        loop {
+            let mut unclear = None;
             for url in urls {
                 match self.client.head(url) {
                     Ok(200..=299) => return Ok(true),
@@ -188,33 +197,32 @@ impl Fetcher {
                     Err(reason) => unclear = Some((url, reason)),
                 }
             }
-            if unclear.is_none() {
-                break;
+            let Some((url, reason)) = unclear else {
+                return Ok(false);
+            };
+            if !pause(&mut tries, None) {
+                return Err(Error::Fetch {
+                    what: without_login(url),
+                    reason,
+                });
             }
-        }
-        match unclear {
-            None => Ok(false),
-            Some((url, reason)) => Err(Error::Fetch {
-                what: url.clone(),
-                reason,
-            }),
         }
     }
 
     fn fetch(&self, download: &Download, progress: &dyn Progress) -> Result<(), Error> {
         let mut part = Part::open(download, progress)?;
         if download.is_there() {
-            // Another process fetched it while this one waited for the part file.
+            // Another process completed the download while this one waited for the lock.
             return Ok(());
         }
         let mut candidates: Vec<&str> = download.urls.iter().map(String::as_str).collect();
         let mut useless = None;
-        let mut passing = None;
-        let mut most = part.length;
-        let mut round = 0;
-        while !candidates.is_empty() && round < self.patience.rounds {
-            self.pause_before(round);
-            let mut left = Vec::new();
+        let mut transient = None;
+        let mut furthest = part.length;
+        let mut tries = Tries::new(&self.retry);
+        loop {
+            let mut remaining = Vec::new();
+            let mut requested_delay = None;
             for url in candidates {
                 match self.try_url(url, &mut part) {
                     Ok(()) => return part.finish(),
@@ -227,20 +235,23 @@ impl Fetcher {
                         progress.note(&format!("warning: {e}"));
                         useless = Some(e);
                     }
-                    Err(Failure::Passing(reason)) => {
-                        passing = Some(reason);
-                        left.push(url);
+                    Err(Failure::Transient(reason, after)) => {
+                        transient = Some(reason);
+                        requested_delay = requested_delay.max(after);
+                        remaining.push(url);
                     }
                 }
             }
-            candidates = left;
-            round += 1;
-            if part.length > most {
-                most = part.length;
-                round = round.min(1);
+            candidates = remaining;
+            if part.length > furthest {
+                furthest = part.length;
+                tries.progressed();
+            }
+            if candidates.is_empty() || !pause(&mut tries, requested_delay) {
+                break;
             }
         }
-        match (useless, passing) {
+        match (useless, transient) {
             (Some(e), _) => Err(e),
             (None, Some(reason)) => Err(Error::Fetch {
                 what: download.label.clone(),
@@ -253,7 +264,7 @@ impl Fetcher {
     fn try_url(&self, url: &str, part: &mut Part) -> Result<(), Failure> {
         let resumed = part.length > 0;
         match self.try_from_part(url, part) {
-            // What was there before may have been the wrong half.
+            // The earlier partial download may have been corrupt: start over once.
             Err(Failure::Useless(Error::Tampered { .. })) if resumed => {
                 self.try_from_part(url, part)
             }
@@ -262,17 +273,19 @@ impl Fetcher {
     }
 
     fn try_from_part(&self, url: &str, part: &mut Part) -> Result<(), Failure> {
+        let shown = without_login(url);
+        let failed = |reason: String| Failure::Transient(reason, None);
         let wanted = part.download.size;
         if part.length < wanted || wanted == 0 {
             let mut response = self
                 .client
                 .get(url, part.length)
-                .map_err(|e| Failure::Passing(format!("{url}: {e}")))?;
+                .map_err(|e| failed(format!("{shown}: {e}")))?;
             if response.status().as_u16() == 416 {
                 part.restart().map_err(Failure::Fatal)?;
-                return Err(Failure::Passing(format!("{url} could not be resumed")));
+                return Err(failed(format!("{shown} could not be resumed")));
             }
-            check_status(&response, url)?;
+            check_status(&response, &shown)?;
             if response.status().as_u16() != 206 {
                 part.restart().map_err(Failure::Fatal)?;
             }
@@ -281,32 +294,34 @@ impl Fetcher {
                 if length != expected {
                     return Err(Failure::Useless(wrong_size(
                         &part.download.label,
-                        url,
+                        &shown,
                         &response,
                         expected,
                         length,
                     )));
                 }
             }
-            part.append(url, &mut response.body_mut().as_reader())?;
+            part.append(&shown, &mut response.body_mut().as_reader())?;
         }
         part.check()
     }
+}
 
-    fn pause_before(&self, round: u32) {
-        if round > 0 {
-            thread::sleep(self.patience.pause * 2_u32.saturating_pow(round - 1));
-        }
-    }
+/// Waits before the next attempt, for the delay that the server requested if any. Returns false if
+/// no attempts are left.
+fn pause(tries: &mut Tries, requested: Option<Duration>) -> bool {
+    let pause = tries.next_pause(requested);
+    pause.inspect(|pause| thread::sleep(*pause)).is_some()
 }
 
 fn check_status(response: &Response<Body>, url: &str) -> Result<(), Failure> {
     match response.status().as_u16() {
         200 | 206 => Ok(()),
         404 | 410 => Err(Failure::Missing),
-        status @ (408 | 429 | 500..=599) => Err(Failure::Passing(format!(
-            "{url} answered with status {status}"
-        ))),
+        status if is_transient(status) => Err(Failure::Transient(
+            format!("{url} answered with status {status}"),
+            retry_after(response.headers()),
+        )),
         status => Err(Failure::Useless(Error::Fetch {
             what: url.into(),
             reason: format!("the mirror answered with status {status}"),
@@ -341,20 +356,20 @@ fn wrong_size(label: &str, url: &str, response: &Response<Body>, expected: u64, 
     }
 }
 
-/// A file on its way, held by one process at a time.
+/// A partial download, locked by one process at a time.
 struct Part<'a> {
     download: &'a Download,
     progress: &'a dyn Progress,
     path: PathBuf,
     file: File,
-    /// Bytes that are in the file.
+    /// Number of bytes in the file.
     length: u64,
-    /// Of these bytes.
+    /// Hash state over these bytes.
     hasher: Hasher,
 }
 
 impl<'a> Part<'a> {
-    /// Opens the part file, with what an earlier run left in it.
+    /// Opens the partial download, including data from an earlier run.
     fn open(download: &'a Download, progress: &'a dyn Progress) -> Result<Self, Error> {
         let mut name = download
             .destination
@@ -375,11 +390,11 @@ impl<'a> Part<'a> {
             length: 0,
             hasher: Hasher::default(),
         };
-        part.take_stock().map_err(|e| Error::at(&part.path)(e))?;
+        part.hash_existing().map_err(|e| Error::at(&part.path)(e))?;
         Ok(part)
     }
 
-    fn take_stock(&mut self) -> io::Result<()> {
+    fn hash_existing(&mut self) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         if length > self.download.size {
             return self.file.set_len(0);
@@ -417,7 +432,7 @@ impl<'a> Part<'a> {
             let n = match body.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => n,
-                Err(e) => return Err(Failure::Passing(format!("{url}: {e}"))),
+                Err(e) => return Err(Failure::Transient(format!("{url}: {e}"), None)),
             };
             if self.length + n as u64 > self.download.size {
                 let (label, size) = (&self.download.label, self.download.size);
@@ -436,9 +451,10 @@ impl<'a> Part<'a> {
         }
         if self.length < self.download.size {
             let (have, size) = (self.length, self.download.size);
-            return Err(Failure::Passing(format!(
-                "{url} was cut off after {have} of {size} bytes"
-            )));
+            return Err(Failure::Transient(
+                format!("{url} was cut off after {have} of {size} bytes"),
+                None,
+            ));
         }
         Ok(())
     }
@@ -466,13 +482,13 @@ impl<'a> Part<'a> {
     }
 
     fn remove(&mut self) {
-        // The error that led here is the one to report.
+        // Ignore failures: the caller reports the original error.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Opens the file when no other process has it open. One that had it may have renamed or removed it
-/// meanwhile; then it is opened anew.
+/// Opens the file and waits for an exclusive lock. The previous holder may have renamed or removed
+/// the file in the meantime; then it is opened again.
 fn open_locked(path: &Path) -> io::Result<File> {
     loop {
         let file = OpenOptions::new()
@@ -492,7 +508,7 @@ fn open_locked(path: &Path) -> io::Result<File> {
 }
 
 impl Drop for Part<'_> {
-    /// An empty part is of no use to the next run.
+    /// Removes the partial download if it is empty.
     fn drop(&mut self) {
         if self.length == 0 {
             self.remove();

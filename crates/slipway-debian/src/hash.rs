@@ -1,4 +1,4 @@
-//! SHA-256 digests, the only thing that makes a file from a mirror trustworthy.
+//! SHA-256 digests. They authenticate every file that comes from a mirror.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -7,18 +7,18 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
-/// A SHA-256 digest, checked when it is made; shown as 64 lower-case hex digits.
+/// A SHA-256 digest, validated when parsed and displayed as 64 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// The digest of bytes in memory.
+    /// Returns the digest of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The digest of everything that `reader` still gives.
+    /// Returns the digest of everything that remains in `reader`.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut hasher = Hasher::default();
         let mut buffer = vec![0; 64 * 1024];
@@ -31,23 +31,23 @@ impl Sha256 {
     }
 }
 
-/// A digest in the making.
+/// Incremental SHA-256 computation.
 #[derive(Clone, Default)]
 pub struct Hasher(sha2::Sha256);
 
 impl Hasher {
-    /// Adds bytes.
+    /// Adds bytes to the digest.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all bytes added.
+    /// Returns the digest of all bytes added.
     pub fn finish(self) -> Sha256 {
         Sha256(self.0.finalize().into())
     }
 }
 
-/// Why a text is not a digest.
+/// The text is not a SHA-256 digest.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a SHA-256 digest of 64 hex digits")]
 pub struct BadHash(String);
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_shown_as_it_is_read() {
+    fn display_and_parse_round_trip() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Sha256::of(b"").to_string(), empty);
         assert_eq!(empty.parse::<Sha256>().unwrap(), Sha256::of(b""));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_digest_is_refused() {
+    fn rejects_invalid_digests() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         for text in [
             "",

@@ -1,51 +1,24 @@
-//! The HTTP client: as the machine is set up, with its certificates and its proxies.
+//! HTTP client that uses the certificates and proxies of the machine.
 
 use std::collections::HashMap;
 use std::process::Command;
-use std::time::Duration;
 
-use slipway_http::{Agents, Proxies, resolve};
-use ureq::config::Config;
+use slipway_http::{Agents, Proxies, RetryPolicy, agent_config, resolve, tls_config};
 use ureq::http::Response;
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::typestate::WithoutBody;
-use ureq::{Agent, Body, Proxy, RequestBuilder};
+use ureq::{Agent, Body, RequestBuilder};
 
-/// How long to wait for a mirror.
-#[derive(Clone, Debug)]
-pub struct Patience {
-    /// For a connection.
-    pub connect: Duration,
-    /// For the next byte.
-    pub stall: Duration,
-    /// How many times a file is tried anew at all mirrors without a byte of progress.
-    pub rounds: u32,
-    /// Before the second round; doubled for each one after it.
-    pub pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            stall: Duration::from_secs(20),
-            rounds: 4,
-            pause: Duration::from_secs(1),
-        }
-    }
-}
-
-/// What of apt's own configuration concerns fetching.
+/// The parts of apt's configuration that affect downloads.
 #[derive(Clone, Debug, Default)]
 pub struct AptConfiguration {
     pub http_proxy: Option<String>,
     pub https_proxy: Option<String>,
-    /// Whether an expired index is accepted on this machine (`Acquire::Check-Valid-Until false`).
+    /// Whether apt accepts expired indices (`Acquire::Check-Valid-Until false`).
     pub accepts_expired: bool,
 }
 
 impl AptConfiguration {
-    /// Asks apt-config; a machine without apt has no such configuration.
+    /// Reads the configuration with `apt-config`. Returns the defaults if apt is not installed.
     pub fn read() -> Self {
         match Command::new("apt-config")
             .args(["dump", "--format", "%F %v%n", "Acquire"])
@@ -82,19 +55,19 @@ impl AptConfiguration {
     }
 }
 
-/// How often a mirror may send a request on to another address.
+/// Maximum number of redirects per request.
 const MOST_REDIRECTS: usize = 5;
 
-/// Sends requests.
+/// Sends HTTP requests.
 #[derive(Debug)]
 pub struct Client {
     agents: Agents,
 }
 
 impl Client {
-    /// A client that waits as `patience` says, and uses the proxies of apt's configuration or else
-    /// of the environment.
-    pub fn new(patience: &Patience, apt: &AptConfiguration) -> Self {
+    /// Creates a client with the timeouts of `retry`. Proxies from apt's configuration take
+    /// precedence over those from the environment.
+    pub fn new(retry: &RetryPolicy, apt: &AptConfiguration) -> Self {
         let environment = Proxies::of_environment();
         let proxies = Proxies {
             http: apt.http_proxy.clone().or(environment.http),
@@ -102,11 +75,14 @@ impl Client {
             direct: environment.direct,
         };
         Self {
-            agents: Agents::new(proxies, |proxy| config(patience, proxy)),
+            agents: Agents::new(proxies, |proxy| {
+                agent_config(retry, tls_config(&[], None), proxy)
+            }),
         }
     }
 
-    /// GET, from the byte `from` on if it is not 0. Any status is an answer.
+    /// Sends a GET request, with a `Range` header if `from` (a byte offset) is not 0. Any status is
+    /// a successful result.
     pub fn get(&self, url: &str, from: u64) -> Result<Response<Body>, String> {
         self.request(url, |agent, address| {
             let request = agent.get(address);
@@ -118,7 +94,7 @@ impl Client {
         })
     }
 
-    /// The status of HEAD.
+    /// Sends a HEAD request and returns the status.
     pub fn head(&self, url: &str) -> Result<u16, String> {
         Ok(self
             .request(url, |agent, address| agent.head(address))?
@@ -126,7 +102,8 @@ impl Client {
             .as_u16())
     }
 
-    /// Follows redirects here: the library would send them past a proxy.
+    /// Sends a request and follows redirects. ureq's own redirects would bypass the choice of
+    /// proxy.
     fn request(
         &self,
         url: &str,
@@ -138,6 +115,9 @@ impl Client {
             let mut request = make(route.agent, &route.address);
             if let Some(host) = route.host {
                 request = request.header("Host", host);
+            }
+            if let Some(authorization) = route.authorization {
+                request = request.header("Authorization", authorization);
             }
             let response = request.call().map_err(|e| e.to_string())?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -155,31 +135,12 @@ impl Client {
     }
 }
 
-fn config(patience: &Patience, proxy: Option<Proxy>) -> Config {
-    Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("slipway/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(patience.connect))
-        .timeout_recv_response(Some(patience.stall))
-        .timeout_per_read(Some(patience.stall))
-        .tls_config(
-            TlsConfig::builder()
-                .root_certs(RootCerts::PlatformVerifier)
-                .build(),
-        )
-        .max_idle_connections_per_host(8)
-        .proxy(proxy)
-        .build()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn apts_proxies_and_its_view_on_expired_indices_are_read() {
+    fn reads_proxies_and_check_valid_until_from_apt() {
         let apt = AptConfiguration::parse(
             "Acquire \nAcquire::http::Proxy http://proxy.example:3142\nAcquire::https::Proxy DIRECT\n\
              Acquire::Check-Valid-Until false\n",

@@ -1,7 +1,7 @@
-//! The `Packages` files of the suites that a set is resolved from.
+//! Index over the `Packages` files of the suites that a set is resolved from.
 //!
-//! A file has some 70 000 stanzas and a resolution looks at a few hundred: only the names are
-//! indexed, and a stanza is parsed when it is asked for.
+//! A file has about 70 000 stanzas, and a resolution uses a few hundred. The index therefore stores
+//! names only and parses a stanza on request.
 
 use std::collections::HashMap;
 
@@ -14,12 +14,12 @@ use crate::relation::parse_field;
 #[derive(Default)]
 pub struct Index<'a> {
     by_name: HashMap<&'a str, Vec<(Archive, &'a str)>>,
-    /// Virtual package → names of the packages that provide it.
+    /// Maps a virtual package to the names of the packages that provide it.
     providers: HashMap<&'a str, Vec<&'a str>>,
 }
 
 impl<'a> Index<'a> {
-    /// Adds the text of a `Packages` file.
+    /// Adds the stanzas of a `Packages` file.
     pub fn add(&mut self, archive: Archive, packages: &'a str) {
         for stanza in deb822::stanzas(packages) {
             let Some((_, name)) = deb822::fields(stanza).find(|(field, _)| *field == "Package")
@@ -47,7 +47,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// All packages of this name, the highest version first.
+    /// Returns all packages with this name, highest version first.
     pub fn versions_of(&self, name: &str) -> Result<Vec<Package>, Error> {
         let stanzas = self.by_name.get(name).map_or(&[][..], Vec::as_slice);
         let mut packages = stanzas
@@ -58,12 +58,12 @@ impl<'a> Index<'a> {
         Ok(packages)
     }
 
-    /// Whether there is a package of this name.
+    /// Reports whether a package with this name exists.
     pub fn has(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
-    /// The package whose name is another spelling of this one, at most two letters away.
+    /// Returns the most similar package name, at an edit distance of at most two.
     pub fn nearest(&self, name: &str) -> Option<&'a str> {
         let distance = |other: &str| strsim::osa_distance(name, other);
         let near = self
@@ -75,7 +75,7 @@ impl<'a> Index<'a> {
         near.min().map(|(_, other)| other)
     }
 
-    /// Names of the packages that provide a virtual package, sorted.
+    /// Returns the names of the packages that provide a virtual package, sorted.
     pub fn providers_of(&self, name: &str) -> Vec<&'a str> {
         let mut names = self.providers.get(name).cloned().unwrap_or_default();
         names.sort_unstable();
@@ -102,7 +102,7 @@ fn parse_package(archive: Archive, stanza: &str) -> Result<Package, Error> {
     };
     let mut depends = relations("Pre-Depends")?;
     depends.extend(relations("Depends")?);
-    // A version in brackets after the source's name is only there when it differs.
+    // `Source` has a version in parentheses if it differs from the binary version.
     let source = fields
         .get("Source")
         .map_or(name, |text| text.split(' ').next().unwrap_or(text));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_all_suites_come_highest_first() {
+    fn lists_versions_of_all_suites_highest_first() {
         let trixie = stanza("openssl", "3.5.1-1", "");
         let security = stanza("openssl", "3.5.1-1+deb13u1", "Source: openssl-src (3.5)\n");
         let mut index = Index::default();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn virtual_packages_are_found_by_who_provides_them() {
+    fn finds_providers_of_virtual_packages() {
         let text = stanza("mawk", "1", "Provides: awk\n")
             + &stanza("gawk", "1", "Provides: awk (= 5), other\n");
         let mut index = Index::default();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_stanza_is_an_error_that_names_the_package() {
+    fn reports_malformed_stanzas_with_the_package_name() {
         let text = stanza("bad", "1", "Depends: a (>= \n").replace("Size: 10", "Size: ten");
         let mut index = Index::default();
         index.add(Archive::Debian, &text);

@@ -1,28 +1,28 @@
-//! Debian packages as pinned inputs of a build: which ones (`slipway.toml`), resolved from Debian's
-//! signed index and written down with their hashes (`slipway.lock`), and fetched from whatever
-//! mirror this machine uses.
+//! Debian packages as pinned build inputs. `slipway.toml` lists the packages; this crate resolves
+//! them from Debian's signed index, writes their hashes to `slipway.lock`, and downloads them from
+//! the mirrors of the machine.
 //!
-//! Debian is the binary cache of Slipway. What this crate adds to a mirror is that the same lock
-//! gives the same bytes on every machine and in every year in which some mirror still has them.
+//! Debian mirrors serve as Slipway's binary cache. The lock makes it reproducible: the same lock
+//! yields the same bytes on every machine, for as long as any mirror has the files.
 
-pub mod changes;
 pub mod config;
+pub mod config_edit;
+pub mod contents_index;
 pub mod deb;
 mod deb822;
-pub mod edit;
 mod error;
 pub mod fetch;
 pub mod hash;
 pub mod http;
 pub mod index;
 pub mod lock;
+pub mod lock_builder;
+pub mod lock_diff;
 pub mod mirrors;
 pub mod nar;
 pub mod package;
-pub mod progress;
 pub mod relation;
 pub mod release;
-pub mod relock;
 pub mod resolve;
 pub mod signature;
 pub mod suites;

@@ -1,9 +1,9 @@
 //! `slipway.lock`: the resolved packages, each pinned by its hash.
 //!
-//! The bytes are a function of the resolution alone, so that a diff of the file shows what moved
-//! and nothing else.
+//! The file contents depend only on the resolution, so that a diff shows exactly the packages that
+//! changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +22,7 @@ const HEADER: &str = "\
 # Each package is pinned by its sha256. `slipway lock --upgrade` moves the pins to the newest versions.
 ";
 
-/// The whole file.
+/// The contents of `slipway.lock`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
@@ -31,6 +31,22 @@ pub struct Lock {
     pub release: String,
     #[serde(rename = "package", default)]
     pub packages: Vec<Locked>,
+    #[serde(rename = "git", default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<Repository>,
+}
+
+/// A git repository pinned to a commit, with the crates of Cargo.lock that it contains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// URL as in Cargo.lock, without the query.
+    pub url: String,
+    /// The full commit hash in hex.
+    pub commit: String,
+    /// SHA-256 of the NAR of the files at that commit.
+    pub sha256: Sha256,
+    /// Maps a crate to its directory, relative to the repository root; `.` is the root itself.
+    pub crates: BTreeMap<String, String>,
 }
 
 /// A pinned package.
@@ -39,22 +55,22 @@ pub struct Lock {
 pub struct Locked {
     pub name: String,
     pub version: Version,
-    /// Of the package: `amd64`, …, or `all`.
+    /// Architecture of the package: `amd64`, …, or `all`.
     pub architecture: String,
-    /// Architectures that it was resolved for.
+    /// Architectures that the package was resolved for.
     #[serde(rename = "for")]
     pub serves: Vec<String>,
-    /// Sets that hold it.
+    /// Sets that contain the package.
     pub sets: Vec<String>,
     pub source: String,
     pub archive: Archive,
     pub path: PoolPath,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
     pub sha256: Sha256,
-    /// Names of packages of the same set.
+    /// Names of the packages it depends on, in the same set.
     pub depends: Vec<String>,
-    /// Path of the one file of the data archive that is wanted.
+    /// Path of the one file to extract from the data archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executable: Option<String>,
     /// SHA-256 of the NAR of that file.
@@ -63,7 +79,8 @@ pub struct Locked {
 }
 
 impl Locked {
-    /// The package as far as the lock knows it. Of its dependencies it knows the names only.
+    /// Converts the pin to a package. The lock stores dependency names only, so the dependencies
+    /// have no versions.
     pub fn to_package(&self) -> Package {
         Package {
             name: self.name.clone(),
@@ -96,8 +113,8 @@ impl Locked {
 }
 
 impl Lock {
-    /// Makes a lock of rows, each for one set and one architecture; rows that differ only in these
-    /// are joined.
+    /// Creates a lock from rows, each for one set and one architecture. Rows that differ only in
+    /// these two are merged.
     pub fn new(release: impl Into<String>, rows: Vec<Locked>) -> Self {
         let by_architecture = join(rows, |row| &mut row.serves, |a, b| a.sets == b.sets);
         let mut packages = join(
@@ -110,10 +127,11 @@ impl Lock {
             version: 1,
             release: release.into(),
             packages,
+            repositories: Vec::new(),
         }
     }
 
-    /// Reads and checks the file.
+    /// Reads and validates the file.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(Error::at(path))?;
         Self::parse(&text).map_err(|reason| Error::Lock {
@@ -122,7 +140,7 @@ impl Lock {
         })
     }
 
-    /// Parses and checks the text. The error is one line.
+    /// Parses and validates the text. The error message is one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let lock: Self = toml::from_str(text).map_err(|e| one_line(text, &e))?;
         if lock.version != 1 {
@@ -130,6 +148,16 @@ impl Lock {
                 "it has version {}, and this slipway knows version 1 only",
                 lock.version
             ));
+        }
+        for row in &lock.repositories {
+            let is_object = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if row.commit.len() < 40 || !is_object(&row.commit) {
+                return Err(format!("{:?} is not the name of a commit", row.commit));
+            }
+            let is_below = |path: &&String| !path.split('/').any(|part| matches!(part, "" | ".."));
+            if let Some(bad) = row.crates.values().find(|path| !is_below(path)) {
+                return Err(format!("{bad:?} is no path in a repository"));
+            }
         }
         for row in &lock.packages {
             if let Some(bad) = [&row.name, &row.source]
@@ -149,7 +177,7 @@ impl Lock {
         Ok(lock)
     }
 
-    /// The text of the file.
+    /// Serializes the lock.
     pub fn to_text(&self) -> Result<String, Error> {
         let body = toml::to_string(self).map_err(|e| Error::Lock {
             path: "slipway.lock".into(),
@@ -158,7 +186,7 @@ impl Lock {
         Ok(format!("{HEADER}{body}"))
     }
 
-    /// Writes the file in one step: a reader sees the old one or the new one.
+    /// Writes the file atomically: readers see either the old or the new contents.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         let text = self.to_text()?;
         let temporary = path.with_extension("lock.new");
@@ -174,7 +202,7 @@ impl Lock {
         })
     }
 
-    /// Pins of one set and architecture.
+    /// Returns the pins of one set and architecture.
     pub fn pins<'a>(
         &'a self,
         set: &'a str,
@@ -186,8 +214,9 @@ impl Lock {
         })
     }
 
-    /// The pins of what a configuration asks for, if all of it is here: then no index is needed. The
-    /// sets of these pins ignore no more than those of the configuration.
+    /// Returns the pins that a configuration requires, or `None` if one is missing or belongs to a
+    /// set that ignores packages the configuration does not ignore. With a complete result no index
+    /// has to be downloaded.
     pub fn part(&self, config: &Config) -> Option<Self> {
         let mut rows = Vec::new();
         for (name, set) in &config.sets {
@@ -217,7 +246,7 @@ impl Lock {
     }
 }
 
-/// Joins rows that are the same but for one list of names.
+/// Merges rows that are equal except for one list of names.
 fn join(
     rows: Vec<Locked>,
     list: impl Fn(&mut Locked) -> &mut Vec<String>,
@@ -278,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn serialize_and_parse_round_trip() {
         let mut with_executable = row("b", "tools", "amd64", &[]);
         with_executable.executable = Some("usr/bin/b".into());
         with_executable.executable_sha256 = Some(Sha256::of(b"nar"));
@@ -293,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_sorted_whatever_order_they_were_resolved_in() {
+    fn sorts_rows() {
         let rows = vec![
             row("b", "x", "amd64", &[]),
             row("a", "x", "arm64", &[]),
@@ -306,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_for_all_architectures_serves_several_in_one_row() {
+    fn merges_architecture_all_packages_into_one_row() {
         let lock = Lock::new(
             "trixie",
             vec![row("a", "x", "arm64", &[]), row("a", "x", "amd64", &[])],
@@ -316,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_share_a_row_only_when_its_dependencies_are_the_same() {
+    fn merges_rows_of_sets_only_if_dependencies_match() {
         let same = Lock::new(
             "trixie",
             vec![
@@ -334,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_has_what_is_wanted_and_what_that_depends_on_or_is_none() {
+    fn part_contains_packages_and_dependencies_or_is_none() {
         let rows = ["amd64", "arm64"].map(|architecture| {
             vec![
                 row("a", "x", architecture, &["b", "docs"]),
@@ -358,11 +387,11 @@ mod tests {
     }
 
     #[test]
-    fn a_tampered_lock_is_refused_with_the_line() {
+    fn reports_invalid_locks_with_the_line() {
         let good = Lock::new("trixie", vec![row("a", "x", "amd64", &["b"])])
             .to_text()
             .unwrap();
-        for (from, to, said) in [
+        for (from, to, expected) in [
             ("version = 1\n", "version = 2\n", "it has version 2"),
             ("sha256 = \"", "sha256 = \"0", "is not a SHA-256 digest"),
             (
@@ -387,8 +416,8 @@ mod tests {
             assert_ne!(bad, good, "{from}");
             let message = Lock::parse(&bad).unwrap_err();
             assert!(
-                message.contains(said) && !message.contains('\n'),
-                "{message:?} does not say {said:?}"
+                message.contains(expected) && !message.contains('\n'),
+                "{message:?} does not say {expected:?}"
             );
         }
     }

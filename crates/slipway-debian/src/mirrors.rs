@@ -1,8 +1,9 @@
-//! Where packages come from: the mirrors that this machine's apt is set up with.
+//! Finds the Debian mirrors: those in the apt configuration of this machine, unless the user names
+//! others.
 //!
-//! No host is written in this program. The hash of a file decides whether it is the right one, so
-//! any mirror serves, and the administrator's choice (a mirror nearby, a company's cache) is the
-//! best there is.
+//! The program contains no host names. Every file is checked against its hash, so any mirror is
+//! safe to use, and the administrator's choice (a nearby mirror, a company cache) is the best
+//! default.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -10,7 +11,7 @@ use std::process::Command;
 use crate::error::Error;
 use crate::package::Archive;
 
-/// Mirrors that the user names; they take the place of what is found on the machine.
+/// Mirrors named by the user. They replace those found on the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Mirrors of the main archive.
@@ -19,15 +20,15 @@ pub struct Wanted {
     pub security: Vec<String>,
 }
 
-/// The mirrors to ask, in this order.
+/// The mirrors to use, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirrors {
     main: Vec<String>,
     security: Vec<String>,
 }
 
-/// Debian's names for releases, for a machine whose apt has no lists yet and so can't say whose
-/// archive it is.
+/// Debian release names. They identify Debian sources before the first `apt-get update`, when apt
+/// does not know the origin of an archive yet.
 const RELEASES: [&str; 11] = [
     "bullseye",
     "bookworm",
@@ -50,7 +51,7 @@ const POCKETS: [&str; 5] = [
 ];
 
 impl Mirrors {
-    /// The mirrors that the user names, or else those of apt's configuration.
+    /// Returns the mirrors named by the user, or else those in apt's configuration.
     pub fn find(wanted: &Wanted) -> Result<Self, Error> {
         let mut mirrors = if wanted.main.is_empty() {
             Self::of_apt()?
@@ -109,8 +110,8 @@ impl Mirrors {
         })
     }
 
-    /// Reads lines `uri|release|component|origin|label`; gives also the names of the archives that
-    /// are not Debian's.
+    /// Parses lines of the form `uri|release|component|origin|label`. Also returns the names of the
+    /// archives that are not Debian's.
     fn of_index_targets(lines: &str) -> (Self, BTreeSet<String>) {
         let mut mirrors = Self {
             main: vec![],
@@ -153,7 +154,7 @@ impl Mirrors {
         (mirrors, others)
     }
 
-    /// Bases of the mirrors of an archive, without a slash at the end.
+    /// Returns the base URLs of the mirrors of an archive, without a trailing slash.
     pub fn of(&self, archive: Archive) -> &[String] {
         match archive {
             Archive::Debian => &self.main,
@@ -161,8 +162,8 @@ impl Mirrors {
         }
     }
 
-    /// Every address where a file of a pool may be. A point release moves packages of the security
-    /// archive to the main one, where they keep their path but for the first directories.
+    /// Returns every URL where a pool file may be. Point releases move packages from the security
+    /// archive to the main archive, where the path differs only in the leading directories.
     pub fn urls(&self, archive: Archive, path: &str) -> Vec<String> {
         let mut urls: Vec<String> = self
             .of(archive)
@@ -198,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn apts_debian_sources_are_taken_and_listed_once() {
+    fn reads_debian_sources_of_apt_without_duplicates() {
         let (mirrors, _) = Mirrors::of_index_targets(
             "http://mirror.example/debian/|trixie|main|Debian|Debian\n\
              http://mirror.example/debian/|trixie|main|Debian|Debian\n\
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn before_apt_get_update_the_release_tells_that_it_is_debian() {
+    fn recognizes_debian_by_release_name_without_apt_lists() {
         let (mirrors, others) = Mirrors::of_index_targets(
             "https://mirror.example/debian/|bookworm|main||\nhttps://mirror.example/ubuntu/|noble-updates|main||\n",
         );
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_another_distribution_are_not_taken() {
+    fn ignores_sources_of_other_distributions() {
         let (mirrors, others) =
             Mirrors::of_index_targets("http://mirror.example/ubuntu/|noble|main|Ubuntu|Ubuntu\n");
         assert!(mirrors.of(Archive::Debian).is_empty());
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_security_archive_is_looked_for_beside_the_main_one() {
+    fn derives_security_mirrors_from_main_mirrors() {
         let wanted = Wanted {
             main: vec!["http://mirror.example/debian/".into()],
             security: vec![],
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_security_pin_is_also_looked_for_where_point_releases_move_it() {
+    fn adds_main_archive_urls_for_security_packages() {
         let wanted = Wanted {
             main: vec!["http://mirror.example/debian".into()],
             security: vec!["http://security.example/s".into()],
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn rejects_invalid_mirror_urls() {
         for bad in [
             "",
             "mirror.example",

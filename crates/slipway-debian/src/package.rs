@@ -1,4 +1,4 @@
-//! What is known of a Debian package: from a mirror's index or from the lock.
+//! Metadata of a Debian package, from a mirror's index or from the lock.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use crate::hash::Sha256;
 use crate::relation::Relation;
 use crate::version::Version;
 
-/// Which of Debian's archives holds a package.
+/// The Debian archive that contains a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Archive {
@@ -18,8 +18,8 @@ pub enum Archive {
 }
 
 impl Archive {
-    /// The archive that a suite lives in: `trixie-security` in the security archive, all others in
-    /// the main one.
+    /// Returns the archive of a suite: the security archive for suites such as `trixie-security`,
+    /// otherwise the main archive.
     pub fn of_suite(suite: &str) -> Self {
         if suite.ends_with("-security") {
             Self::DebianSecurity
@@ -50,20 +50,21 @@ impl fmt::Display for Archive {
     }
 }
 
-/// The path of a package below the root of its archive (`pool/main/z/zlib/zlib1g_1.3_amd64.deb`),
-/// checked when it is made: it stays below `pool/` and needs no escaping in a URL but that of `~`
-/// and `+`, which servers accept bare.
+/// The path of a package relative to the archive root (`pool/main/z/zlib/zlib1g_1.3_amd64.deb`).
+///
+/// It is validated when parsed: it stays below `pool/` and needs no URL escaping except for `~` and
+/// `+`, which servers accept unescaped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PoolPath(String);
 
 impl PoolPath {
-    /// The path as text.
+    /// Returns the path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The last part: the name of the file.
+    /// Returns the file name.
     pub fn file_name(&self) -> &str {
         self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
     }
@@ -108,20 +109,20 @@ pub struct Package {
     pub source: String,
     pub archive: Archive,
     pub path: PoolPath,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Of the whole .deb.
+    /// SHA-256 of the .deb file.
     pub sha256: Sha256,
-    /// Pre-Depends and Depends: each group is met by one of its alternatives.
+    /// Pre-Depends and Depends: a list of groups, each satisfied by one of its alternatives.
     pub depends: Vec<Vec<Relation>>,
-    /// Virtual packages.
+    /// Virtual packages that this package provides.
     pub provides: Vec<Relation>,
-    /// What cannot be installed beside it.
+    /// Packages that cannot be installed alongside this package.
     pub conflicts: Vec<Relation>,
 }
 
 impl Package {
-    /// The same file: what makes a pin of an index entry.
+    /// Reports whether both refer to the same file, which makes an index entry match a pin.
     pub fn is_same_file(&self, other: &Self) -> bool {
         self.sha256 == other.sha256
             && self.name == other.name
@@ -135,7 +136,7 @@ impl fmt::Display for Package {
     }
 }
 
-/// Whether a text can be a package's name (Debian Policy 5.6.1).
+/// Reports whether the text is a valid package name (Debian Policy 5.6.1).
 pub fn is_package_name(text: &str) -> bool {
     let mut chars = text.chars();
     chars
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_path_stays_in_the_pool() {
+    fn rejects_paths_outside_the_pool() {
         for bad in [
             "/etc/passwd",
             "pool/../../x.deb",
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn security_suites_live_in_their_own_archive() {
+    fn maps_security_suites_to_the_security_archive() {
         assert_eq!(
             Archive::of_suite("trixie-security"),
             Archive::DebianSecurity

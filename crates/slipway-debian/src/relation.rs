@@ -1,8 +1,8 @@
-//! The `Depends`, `Pre-Depends` and `Provides` fields of a package.
+//! Package relationships: the `Depends`, `Pre-Depends`, `Provides` and `Conflicts` fields.
 
 use crate::version::Version;
 
-/// How a version must compare (Debian Policy 7.1).
+/// Version comparison operators (Debian Policy 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     Earlier,
@@ -25,8 +25,9 @@ impl Operator {
     }
 }
 
-/// One `name (operator version)`. An architecture qualifier (`python3:any`) is dropped: a set is
-/// resolved for one architecture, and every package of it is of that architecture or of all.
+/// One relationship, `name (operator version)`. Architecture qualifiers (`python3:any`) are
+/// dropped: a set is resolved for one architecture, and all its packages are of that architecture
+/// or `all`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
     pub name: String,
@@ -34,7 +35,7 @@ pub struct Relation {
 }
 
 impl Relation {
-    /// A relation that any version meets.
+    /// Creates a relation that accepts any version.
     pub fn any(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -42,7 +43,7 @@ impl Relation {
         }
     }
 
-    /// Whether `version` is one that the relation asks for.
+    /// Reports whether `version` satisfies the relation.
     pub fn accepts(&self, version: &Version) -> bool {
         match &self.version {
             None => true,
@@ -99,9 +100,10 @@ impl std::fmt::Display for Relation {
     }
 }
 
-/// Parses a relationship field (Debian Policy 7.1): groups divided by commas, alternatives by `|`.
+/// Parses a relationship field (Debian Policy 7.1): groups separated by commas, alternatives
+/// separated by `|`.
 ///
-/// Gives `None` when the field is malformed.
+/// Returns `None` if the field is malformed.
 pub fn parse_field(text: &str) -> Option<Vec<Vec<Relation>>> {
     text.split(',')
         .filter(|group| !group.trim().is_empty())
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_groups_of_alternatives() {
+    fn parses_groups_of_alternatives() {
         let groups =
             parse_field("libc6 (>= 2.38), libgcc-s1 | libgcc1 (<< 1:4), python3:any").unwrap();
         let shown: Vec<Vec<String>> = groups
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn each_operator_compares_as_its_sign_says() {
+    fn compares_versions_with_each_operator() {
         let accepts = |relation: &str, version: &str| {
             parse_field(relation).unwrap()[0][0].accepts(&version.parse().unwrap())
         };
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_field_is_refused() {
+    fn rejects_malformed_fields() {
         for field in ["a (>= 1", "a (1)", "a (~ 1)", "a b", "| a", "a (>= )"] {
             assert!(parse_field(field).is_none(), "{field}");
         }

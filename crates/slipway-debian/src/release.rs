@@ -1,27 +1,27 @@
-//! The `Release` file of a suite: which indices it has, and until when it may be believed.
+//! The `Release` file of a suite: the list of its indices and their expiry date.
 
 use std::collections::HashMap;
 
 use crate::deb822;
 use crate::hash::Sha256;
 
-/// What a `Release` file says (Debian wiki, DebianRepository/Format).
+/// The contents of a `Release` file (Debian Wiki, "DebianRepository/Format").
 #[derive(Debug)]
 pub struct Release {
     suite: String,
     codename: String,
-    /// The text of `Valid-Until`, and the same in seconds since 1970.
+    /// The text of `Valid-Until` and its value in seconds since 1970.
     pub valid_until: Option<(String, u64)>,
-    /// Whether indices can be had by their hash, which a mirror in the middle of an update can't
-    /// get wrong.
+    /// Whether the mirror serves indices by hash (`Acquire-By-Hash`), which stays consistent during
+    /// mirror updates.
     pub by_hash: bool,
-    /// Debian's names of the architectures that it has packages for.
+    /// Debian names of the architectures that the suite has packages for.
     pub architectures: Vec<String>,
     files: HashMap<String, (Sha256, u64)>,
 }
 
 impl Release {
-    /// Parses the verified text.
+    /// Parses the text, whose signature the caller has verified.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fields: HashMap<&str, &str> = deb822::fields(text).collect();
         let field = |name: &str| fields.get(name).copied().unwrap_or_default();
@@ -65,23 +65,25 @@ impl Release {
         })
     }
 
-    /// Whether this is the suite of this name or codename.
+    /// Reports whether the suite has this name or codename.
     pub fn is(&self, name: &str) -> bool {
         self.codename == name || self.suite == name
     }
 
-    /// The names that it goes by, for an error.
+    /// Returns suite name and codename, for error messages.
     pub fn names(&self) -> String {
         format!("{} ({})", self.codename, self.suite)
     }
 
-    /// Digest and size in bytes of a file, by its path relative to the `Release` file.
+    /// Returns the digest and the size in bytes of a file, given its path relative to the `Release`
+    /// file.
     pub fn file(&self, path: &str) -> Option<(Sha256, u64)> {
         self.files.get(path).copied()
     }
 }
 
-/// Seconds since 1970 of `Sat, 28 Nov 2026 00:53:03 UTC`, the one form that these files use.
+/// Converts a date to seconds since 1970. Accepts `Sat, 28 Nov 2026 00:53:03 UTC`, the only format
+/// that these files use.
 fn parse_date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -103,7 +105,7 @@ fn parse_date(text: &str) -> Option<u64> {
     let [hours @ 0..24, minutes @ 0..60, seconds @ 0..=60] = clock[..] else {
         return None;
     };
-    // Years are counted from March, so that the leap day is the last one.
+    // Count years from March, so that the leap day comes last.
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_seconds_since_1970() {
+    fn converts_dates_to_seconds_since_1970() {
         for (text, seconds) in [
             ("Thu, 01 Jan 1970 00:00:00 UTC", 0),
             ("Tue, 29 Feb 2000 12:00:00 UTC", 951_825_600),
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_names_its_files_by_hash() {
+    fn parses_file_hashes() {
         let hash = Sha256::of(b"");
         let text = format!(
             "Suite: stable\nCodename: trixie\nAcquire-By-Hash: yes\nMD5Sum:\n 00 1 main/x\nSHA256:\n {hash}  12 main/binary-amd64/Packages.xz\n"
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_without_hashes_is_refused() {
+    fn rejects_a_release_without_hashes() {
         assert!(Release::parse("Suite: stable\nMD5Sum:\n 00 1 main/x\n").is_err());
         assert!(Release::parse("Suite: stable\nSHA256:\n 00 1 main/x\n").is_err());
     }

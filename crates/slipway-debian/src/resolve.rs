@@ -1,12 +1,14 @@
-//! Chooses the packages of a set: those wanted and what they depend on.
+//! Dependency resolution: selects the requested packages of a set and their dependencies.
 //!
-//! This is no general solver. Within a stable release nearly every relation is met by the newest
-//! version, so it takes the preferred version of each package (the old pin, else the newest) and
-//! when two choices clash it strikes out one of them and begins again. Each round strikes out one
-//! more, so it ends. `Breaks` does not count, and `Conflicts` leads to no other choice: packages are
-//! unpacked into trees of their own, never installed over each other. But two that cannot be
-//! installed together have files of the same names, and which ones a compiler would find is for a
-//! person to decide.
+//! This is not a general solver. Within a stable release nearly every relation is satisfied by the
+//! newest version. The solver takes the preferred version of each package (the previous pin,
+//! otherwise the newest). When two choices conflict, it excludes one of them and starts again. Each
+//! round excludes one more version, so it terminates.
+//!
+//! `Breaks` is ignored, and `Conflicts` is an error instead of a reason to choose another version.
+//! Packages are unpacked into separate trees and never overwrite each other, but two conflicting
+//! packages contain files with the same names, and only the user can decide which ones a compiler
+//! should find.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
@@ -15,30 +17,30 @@ use crate::index::Index;
 use crate::package::Package;
 use crate::relation::Relation;
 
-/// What is to be resolved.
+/// The set and architecture to resolve.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Name of the set, for errors.
+    /// Name of the set, for error messages.
     pub set: &'a str,
     pub architecture: &'a str,
     pub packages: &'a [String],
-    /// Names left out: a dependency that may be met by one of them counts as met.
+    /// Package names to skip: a dependency that one of them can satisfy counts as satisfied.
     pub ignore: &'a [String],
 }
 
-/// A chosen package with the names of the chosen packages that it depends on, sorted.
+/// A selected package and the sorted names of the selected packages it depends on.
 #[derive(Debug)]
 pub struct Resolved {
     pub package: Package,
     pub depends: Vec<String>,
 }
 
-/// Resolves one set for one architecture, sorted by name.
+/// Resolves one set for one architecture. The result is sorted by name.
 ///
-/// `pins` are packages of an old lock that can still be had. Each is kept unless what is wanted now
-/// rules it out. One that the index no longer lists is known by the names of its dependencies only,
-/// not by their versions; since packages of one source mostly ask for each other's exact version,
-/// such a pin moves when its siblings do.
+/// `pins` are packages of an old lock that are still available. Each pin is kept unless the new
+/// requirements exclude it. A pin that the index no longer lists has dependency names without
+/// versions. Packages of one source usually require each other's exact version, so such a pin is
+/// updated together with the other packages of its source.
 pub fn resolve(request: &Request, index: &Index, pins: &[Package]) -> Result<Vec<Resolved>, Error> {
     let mut solver = Solver {
         request,
@@ -67,7 +69,7 @@ struct Solver<'a> {
 }
 
 enum Stop {
-    /// This choice does not go with the others.
+    /// This choice conflicts with the others; exclude it and start again.
     Clash(Box<Package>),
     Error(Error),
 }
@@ -125,7 +127,8 @@ impl Solver<'_> {
         Ok(resolved.collect())
     }
 
-    /// The package that meets a group of alternatives; `None` when one is ignored.
+    /// Returns the package that satisfies a group of alternatives, or `None` if one of them is
+    /// ignored.
     fn satisfy(
         &self,
         dependent: &Package,
@@ -166,7 +169,7 @@ impl Solver<'_> {
         if let Some(in_the_way) = clash {
             return Err(Stop::Clash(Box::new(in_the_way)));
         }
-        // Another version of the dependent may ask for something that can be had.
+        // Another version of the dependent may have satisfiable dependencies.
         let others = self.candidates(&dependent.name)?;
         if others
             .iter()
@@ -182,7 +185,8 @@ impl Solver<'_> {
         Err(self.unsatisfiable(reason).into())
     }
 
-    /// Versions of a package in the order of preference: the pin, then from the highest down.
+    /// Returns the versions of a package in order of preference: the pin first, then the highest
+    /// version.
     fn candidates(&self, name: &str) -> Result<Vec<Package>, Error> {
         let mut packages = self.index.versions_of(name)?;
         if let Some(pin) = self.pins.get(name) {
@@ -225,7 +229,8 @@ impl Solver<'_> {
         Ok(None)
     }
 
-    /// Policy 7.5: only a versioned Provides meets a versioned relation.
+    /// Reports whether a package provides `wanted`. Only a versioned `Provides` satisfies a
+    /// versioned relation (Debian Policy 7.5).
     fn provides(&self, package: &Package, wanted: &Relation) -> bool {
         package.provides.iter().any(|provided| {
             provided.name == wanted.name
@@ -297,7 +302,7 @@ mod tests {
     use crate::package::Archive;
     use crate::relation::parse_field;
 
-    /// `name version [field: value; …]`, one package a line.
+    /// Builds a `Packages` file from lines of the form `name version [field: value; …]`.
     fn packages(lines: &str) -> String {
         let mut text = String::new();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -372,36 +377,36 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_are_followed_cycles_included() {
+    fn follows_dependencies_including_cycles() {
         let lines = "a 1 [Depends: b]\n b 1 [Pre-Depends: c]\n c 1 [Depends: b]\n d 1";
         assert_eq!(resolved("a", "", lines), "a 1 → b; b 1 → c; c 1 → b");
     }
 
     #[test]
-    fn the_highest_version_of_all_suites_is_taken() {
+    fn prefers_the_highest_version_of_all_suites() {
         assert_eq!(resolved("a", "", "a 1.9\n a 1.10\n a 1.2"), "a 1.10");
     }
 
     #[test]
-    fn the_first_alternative_that_exists_is_taken() {
+    fn prefers_the_first_available_alternative() {
         let lines = "a 1 [Depends: missing | b | c]\n b 1\n c 1";
         assert_eq!(resolved("a", "", lines), "a 1 → b; b 1");
     }
 
     #[test]
-    fn an_alternative_that_is_in_the_set_already_wins() {
+    fn prefers_an_alternative_that_is_already_selected() {
         let lines = "a 1 [Depends: b | c]\n b 1\n c 1";
         assert_eq!(resolved("a c", "", lines), "a 1 → c; c 1");
     }
 
     #[test]
-    fn what_is_ignored_is_left_out_and_not_replaced_by_an_alternative() {
+    fn does_not_replace_ignored_packages_by_alternatives() {
         let lines = "a 1 [Depends: b (>= 9), debconf | debconf-2.0]\n debconf 1\n cdebconf 1 [Provides: debconf-2.0]";
         assert_eq!(resolved("a", "b debconf", lines), "a 1");
     }
 
     #[test]
-    fn virtual_packages_are_met_by_who_provides_them() {
+    fn satisfies_virtual_packages_with_providers() {
         let lines = "a 1 [Depends: awk]\n mawk 1 [Provides: awk]\n gawk 1 [Provides: awk]";
         assert_eq!(resolved("a", "", lines), "a 1 → gawk; gawk 1");
         assert_eq!(resolved("a", "gawk", lines), "a 1 → mawk; mawk 1");
@@ -409,19 +414,19 @@ mod tests {
     }
 
     #[test]
-    fn a_versioned_relation_needs_a_versioned_provides() {
+    fn requires_versioned_provides_for_versioned_relations() {
         let lines = "a 1 [Depends: v (>= 2)]\n x 1 [Provides: v]\n y 1 [Provides: v (= 1)]\n z 1 [Provides: v (= 3)]";
         assert_eq!(resolved("a", "", lines), "a 1 → z; z 1");
     }
 
     #[test]
-    fn an_older_version_is_taken_when_a_relation_asks_for_it() {
+    fn selects_an_older_version_if_required() {
         let lines = "a 1 [Depends: c]\n b 1 [Depends: c (<< 2)]\n c 1\n c 2";
         assert_eq!(resolved("a b", "", lines), "a 1 → c; b 1 → c; c 1");
     }
 
     #[test]
-    fn a_relation_that_nothing_meets_is_an_error_that_says_whose_it_is() {
+    fn reports_unsatisfiable_relations_with_the_dependent() {
         let message = try_resolve("a", "", "a 1 [Depends: b (>= 2) | c]\n b 1", &[]).unwrap_err();
         assert_eq!(
             message,
@@ -435,14 +440,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_stays_though_there_is_a_newer_version() {
+    fn keeps_a_pin_when_a_newer_version_exists() {
         let lines = "a 1 [Depends: b]\n a 2 [Depends: b]\n b 1\n b 2";
         let pins = [pin("a", "1", "b"), pin("b", "1", "")];
         assert_eq!(try_resolve("a", "", lines, &pins).unwrap(), "a 1 → b; b 1");
     }
 
     #[test]
-    fn a_pin_that_the_index_no_longer_lists_stays_when_it_can_be_had() {
+    fn keeps_an_available_pin_that_the_index_no_longer_lists() {
         let lines = "a 2 [Depends: b]\n b 2";
         assert_eq!(
             try_resolve("a", "", lines, &[pin("a", "1", "b")]).unwrap(),
@@ -451,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_gone_moves() {
+    fn updates_only_unavailable_pins() {
         let lines = "a 1 [Depends: b (>= 1)]\n b 2\n c 1\n c 2";
         let pins = [pin("a", "1", "b"), pin("c", "1", "")]; // the pin b 1 is gone
         assert_eq!(
@@ -461,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_moves_when_another_package_needs_it_to() {
+    fn updates_a_pin_when_another_package_requires_it() {
         let lines = "a 2 [Depends: b (>= 2)]\n b 1\n b 2";
         assert_eq!(
             try_resolve("a", "", lines, &[pin("b", "1", "")]).unwrap(),
@@ -470,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_moves_when_it_asks_for_an_exact_version_that_is_gone() {
+    fn updates_a_pin_that_depends_on_an_unavailable_exact_version() {
         let lines =
             "a-dev 1 [Depends: a (= 1); Source: a]\n a-dev 2 [Depends: a (= 2); Source: a]\n a 2";
         assert_eq!(
@@ -480,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_outside_the_index_moves_with_its_siblings() {
+    fn updates_an_unlisted_pin_with_packages_of_the_same_source() {
         let lines = "a-dev 2 [Depends: a (= 2); Source: a]\n a 2";
         assert_eq!(
             try_resolve("a-dev", "", lines, &[pin("a-dev", "1", "a")]).unwrap(),

@@ -1,8 +1,8 @@
-//! The signature of an `InRelease` file.
+//! Verifies the signature of an `InRelease` file.
 //!
-//! The file is taken apart here and checked as text with a detached signature, as apt does it. So
-//! the bytes that the verifier saw are the very bytes that are parsed later; there is no second
-//! reading of the file that could understand it otherwise. It also makes sqv and gpgv work alike.
+//! This module splits the file into its text and a detached signature before verification, as apt
+//! does. The verified bytes are then exactly the bytes that are parsed, and sqv and gpgv behave
+//! alike.
 
 use std::fs;
 use std::io;
@@ -16,11 +16,16 @@ const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
 ];
 
-/// Checks signatures against one keyring with the program that is installed.
+/// Debian's archive keys, for machines without the package debian-archive-keyring. keys/README.md
+/// documents their source.
+const OWN_KEYRING: &[u8] = include_bytes!("../keys/debian-archive-keyring.pgp");
+
+/// Verifies signatures against one keyring, with sqv or gpgv.
 #[derive(Debug)]
 pub struct Verifier {
     program: Program,
-    keyring: PathBuf,
+    /// The keyring file; `None` selects the built-in keyring.
+    keyring: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +35,8 @@ enum Program {
 }
 
 impl Verifier {
-    /// Finds sqv or gpgv, and the keyring: the one given, or that of the package
-    /// debian-archive-keyring.
+    /// Finds sqv or gpgv and the keyring. The keyring is, in order of preference, `keyring`, the
+    /// one of the installed package debian-archive-keyring, or the built-in copy.
     pub fn find(keyring: Option<&Path>) -> Result<Self, Error> {
         let installed = |name: &str| match Command::new(name).arg("--version").output() {
             Ok(output) => output.status.success(),
@@ -45,37 +50,45 @@ impl Verifier {
             return Err(Error::NoVerifier);
         };
         let keyring = match keyring {
-            Some(given) => given.to_owned(),
+            Some(given) => Some(given.to_owned()),
             None => KEYRINGS
                 .iter()
                 .map(PathBuf::from)
-                .find(|path| path.exists())
-                .ok_or(Error::NoKeyring)?,
+                .find(|path| path.exists()),
         };
-        // gpgv takes a bare name for a file in its own home.
-        let keyring = fs::canonicalize(&keyring).map_err(Error::at(&keyring))?;
+        // gpgv resolves a bare file name relative to its home directory.
+        let canonical = |path: PathBuf| fs::canonicalize(&path).map_err(Error::at(&path));
+        let keyring = keyring.map(canonical).transpose()?;
         Ok(Self { program, keyring })
     }
 
-    /// The text that the signature covers, if it has at least one good signature by a key of the
-    /// keyring and no bad one.
+    /// Returns the signed text if it has at least one valid signature by a key in the keyring and
+    /// no bad signature.
     ///
-    /// `what` names the file in errors; `scratch` is a directory to write to.
+    /// `what` names the file in errors; `temp_dir` is a directory for temporary files.
     pub fn verified_text(
         &self,
         what: &str,
         signed: &[u8],
-        scratch: &Path,
+        temp_dir: &Path,
     ) -> Result<String, Error> {
         let bad = |reason: String| Error::BadSignature {
             what: what.into(),
             reason,
         };
         let (text, signature) = split(signed).map_err(|reason| bad(reason.into()))?;
-        let text_file = ScratchFile::write(scratch, "release", &text)?;
-        let signature_file = ScratchFile::write(scratch, "release.asc", &signature)?;
+        let text_file = TempFile::write(temp_dir, "release", &text)?;
+        let signature_file = TempFile::write(temp_dir, "release.asc", &signature)?;
+        let own_keyring;
+        let keyring = match &self.keyring {
+            Some(keyring) => keyring,
+            None => {
+                own_keyring = TempFile::write(temp_dir, "keyring.pgp", OWN_KEYRING)?;
+                &fs::canonicalize(&own_keyring.0).map_err(Error::at(&own_keyring.0))?
+            }
+        };
         let output = self
-            .command(&signature_file.0, &text_file.0)
+            .command(keyring, &signature_file.0, &text_file.0)
             .output()
             .map_err(|source| Error::Io {
                 what: "running the signature check".into(),
@@ -87,7 +100,7 @@ impl Verifier {
         }
     }
 
-    fn command(&self, signature: &Path, text: &Path) -> Command {
+    fn command(&self, keyring: &Path, signature: &Path, text: &Path) -> Command {
         let mut command;
         match self.program {
             Program::Sqv => command = Command::new("sqv"),
@@ -98,7 +111,7 @@ impl Verifier {
         }
         command
             .arg("--keyring")
-            .arg(&self.keyring)
+            .arg(keyring)
             .arg(signature)
             .arg(text)
             .env("LC_ALL", "C");
@@ -110,8 +123,8 @@ impl Verifier {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let good = match self.program {
             Program::Sqv => output.status.success() && !stdout.trim().is_empty(),
-            // gpgv fails when any key is unknown, and Debian signs with keys that an older keyring
-            // does not have.
+            // gpgv fails if any key is unknown, and Debian also signs with keys that older keyrings
+            // lack.
             Program::Gpgv => {
                 let has = |word: &str| {
                     stdout
@@ -124,24 +137,27 @@ impl Verifier {
         if good {
             return Ok(());
         }
-        let said: Vec<&str> = stderr
+        let messages: Vec<&str> = stderr
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty())
             .collect();
         Err(format!(
             "checked against {}: {}",
-            self.keyring.display(),
-            said.join("; ")
+            self.keyring.as_deref().map_or_else(
+                || "Slipway's copy of Debian's keyring".to_owned(),
+                |keyring| keyring.display().to_string()
+            ),
+            messages.join("; ")
         ))
     }
 }
 
-/// A file that is gone when it is no longer needed, whatever happens.
-struct ScratchFile(PathBuf);
+/// A temporary file that is deleted on drop.
+struct TempFile(PathBuf);
 
-impl ScratchFile {
-    fn write(directory: &Path, name: &str, text: &str) -> Result<Self, Error> {
+impl TempFile {
+    fn write(directory: &Path, name: &str, content: impl AsRef<[u8]>) -> Result<Self, Error> {
         let path = directory.join(format!(
             "{}-{:?}-{name}",
             std::process::id(),
@@ -149,22 +165,21 @@ impl ScratchFile {
         ));
         let file = Self(path);
         fs::create_dir_all(directory)
-            .and_then(|()| fs::write(&file.0, text))
+            .and_then(|()| fs::write(&file.0, content))
             .map_err(Error::at(&file.0))?;
         Ok(file)
     }
 }
 
-impl Drop for ScratchFile {
+impl Drop for TempFile {
     fn drop(&mut self) {
         let _: io::Result<()> = fs::remove_file(&self.0);
     }
 }
 
-/// Takes a clear-signed message apart (RFC 9580, section 7) into its text and its armoured
-/// signature.
+/// Splits a clear-signed message (RFC 9580, section 7) into its text and its armoured signature.
 ///
-/// Anything before, between or after the two parts is refused.
+/// Rejects content before, between or after the two parts.
 fn split(message: &[u8]) -> Result<(String, String), &'static str> {
     const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
     const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
@@ -219,15 +234,15 @@ mod tests {
                            -----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n";
 
     #[test]
-    fn the_text_is_what_the_signature_covers() {
+    fn returns_the_signed_text_and_the_signature() {
         let (text, signature) = split(MESSAGE.as_bytes()).unwrap();
         assert_eq!(text, "Suite: x\n-dash\n");
         assert!(signature.starts_with("-----BEGIN PGP SIGNATURE-----\n\nabc\n"));
     }
 
     #[test]
-    fn nothing_may_stand_outside_the_signed_text() {
-        for (bad, said) in [
+    fn rejects_content_outside_the_signed_text() {
+        for (bad, expected) in [
             (format!("Suite: evil\n{MESSAGE}"), "not a signed message"),
             (format!("{MESSAGE}Suite: evil\n"), "something follows"),
             (
@@ -246,7 +261,7 @@ mod tests {
             (String::new(), "not a signed message"),
         ] {
             let reason = split(bad.as_bytes()).unwrap_err();
-            assert!(reason.contains(said), "{reason}");
+            assert!(reason.contains(expected), "{reason}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a mirror's signed `InRelease` to the text of its `Packages` files.
+//! Downloads the signed `InRelease` file of a suite and the `Packages` files that it lists.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -9,38 +9,39 @@ use crate::error::Error;
 use crate::fetch::{Download, Fetcher};
 use crate::mirrors::Mirrors;
 use crate::package::Archive;
-use crate::progress::Progress;
 use crate::release::Release;
 use crate::signature::Verifier;
+use slipway_progress::Progress;
 
-/// Reads the indices of suites.
+/// Downloads and verifies the indices of suites.
 pub struct Suites<'a> {
     pub fetcher: &'a Fetcher,
     pub mirrors: &'a Mirrors,
     pub verifier: &'a Verifier,
     pub progress: &'a dyn Progress,
-    /// Directory for indices that were fetched, by their hash.
+    /// Cache directory for downloaded indices, stored by hash.
     pub cache: PathBuf,
-    /// Whether an index that expired is used all the same, with a warning.
+    /// Whether to use expired indices, with a warning.
     pub accept_expired: bool,
 }
 
 impl Suites<'_> {
-    /// The text of the `Packages` files of a suite, one for each architecture, in their order.
+    /// Returns the `Packages` files of a suite, one per architecture in the order of
+    /// `architectures`.
     pub fn packages(&self, suite: &str, architectures: &[&str]) -> Result<Vec<String>, Error> {
         self.of_a_mirror(suite, |dists, release| {
             self.fetch_packages(dists, release, architectures)
         })
     }
 
-    /// Debian's names of the architectures that a suite has packages for.
+    /// Returns the Debian names of the architectures that a suite has packages for.
     pub fn architectures(&self, suite: &str) -> Result<Vec<String>, Error> {
         self.of_a_mirror(suite, |_, release| Ok(release.architectures.clone()))
     }
 
-    /// The mirrors are asked in turn for an index that is validly signed, of the right suite and
-    /// not expired.
-    fn of_a_mirror<T>(
+    /// Tries the mirrors in order until one has an index that is validly signed, belongs to the
+    /// suite and has not expired, and until `read` succeeds with it.
+    pub(crate) fn of_a_mirror<T>(
         &self,
         suite: &str,
         read: impl Fn(&str, &Release) -> Result<T, Error>,
@@ -111,17 +112,21 @@ impl Suites<'_> {
             .iter()
             .map(|architecture| self.download(dists, release, architecture))
             .collect::<Result<Vec<_>, _>>()?;
-        self.fetcher
-            .fetch_all(&downloads, self.progress)
-            .map_err(|e| match e {
-                // The index names it, so the mirror is broken or amid an update; no pin is gone.
-                Error::Gone(labels) => Error::Fetch {
-                    what: labels.join(", "),
-                    reason: "the mirror does not have it".into(),
-                },
-                e => e,
-            })?;
+        self.fetch_indices(&downloads)?;
         downloads.iter().map(unpack).collect()
+    }
+
+    pub(crate) fn fetch_indices(&self, downloads: &[Download]) -> Result<(), Error> {
+        let fetched = self.fetcher.fetch_all(downloads, self.progress);
+        fetched.map_err(|e| match e {
+            // The signed index lists the file, so the mirror is broken or in the middle of an
+            // update. This does not mean that a pin is gone.
+            Error::Gone(labels) => Error::Fetch {
+                what: labels.join(", "),
+                reason: "the mirror does not have it".into(),
+            },
+            e => e,
+        })
     }
 
     fn download(
@@ -132,24 +137,38 @@ impl Suites<'_> {
     ) -> Result<Download, Error> {
         let directory = format!("main/binary-{architecture}");
         for extension in ["xz", "gz"] {
-            let name = format!("{directory}/Packages.{extension}");
-            if let Some((sha256, size)) = release.file(&name) {
-                let mut urls = vec![format!("{dists}/{name}")];
-                if release.by_hash {
-                    urls.insert(0, format!("{dists}/{directory}/by-hash/SHA256/{sha256}"));
-                }
-                return Ok(Download {
-                    label: format!("{dists}/{name}"),
-                    urls,
-                    size,
-                    sha256,
-                    destination: self.cache.join(format!("{sha256}.{extension}")),
-                });
+            let name = format!("Packages.{extension}");
+            if let Some(download) = self.listed(dists, release, &directory, &name) {
+                return Ok(download);
             }
         }
         Err(Error::BadIndex {
             what: format!("{dists}/InRelease"),
             reason: format!("it has no packages for the architecture {architecture}"),
+        })
+    }
+
+    /// Returns the download for an index file if the release lists it.
+    pub(crate) fn listed(
+        &self,
+        dists: &str,
+        release: &Release,
+        directory: &str,
+        name: &str,
+    ) -> Option<Download> {
+        let path = format!("{directory}/{name}");
+        let (sha256, size) = release.file(&path)?;
+        let (_, extension) = name.rsplit_once('.')?;
+        let mut urls = vec![format!("{dists}/{path}")];
+        if release.by_hash {
+            urls.insert(0, format!("{dists}/{directory}/by-hash/SHA256/{sha256}"));
+        }
+        Some(Download {
+            label: format!("{dists}/{path}"),
+            urls,
+            size,
+            sha256,
+            destination: self.cache.join(format!("{sha256}.{extension}")),
         })
     }
 }
@@ -163,7 +182,7 @@ fn unpack(download: &Download) -> Result<String, Error> {
         false => flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text),
     };
     result.map_err(|e| {
-        // It matched its hash when it came; what is there now is of no use.
+        // The cached file matched its hash when it was downloaded and has been damaged since.
         let _ = fs::remove_file(path);
         Error::BadIndex {
             what: download.label.clone(),

@@ -1,5 +1,5 @@
-//! Debian versions sort by rules of their own (`1.0~rc1` comes before `1.0`), and resolving
-//! depends on that order: the highest version wins and `(>= 1.2)` must hold.
+//! Debian package versions. They have their own sort order (`1.0~rc1` comes before `1.0`), and
+//! resolution depends on it to pick the highest version and to check relations such as `(>= 1.2)`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,25 +7,25 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A Debian package version, ordered as Debian Policy 5.6.12 says.
+/// A Debian package version, ordered according to Debian Policy 5.6.12.
 ///
-/// Equality is that of the order: `1.0` and `0:1.0` are equal.
+/// Equality follows the ordering: `1.0` and `0:1.0` are equal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Version(String);
 
 impl Version {
-    /// The version as it was written.
+    /// Returns the version as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The version as it stands in file names: without the epoch.
+    /// Returns the version without the epoch, as used in file names.
     pub fn without_epoch(&self) -> &str {
         self.0.split_once(':').map_or(&self.0, |(_, rest)| rest)
     }
 
-    /// (epoch, upstream version, revision); a revision that is left out counts as `0`.
+    /// Returns (epoch, upstream version, revision). A missing revision counts as `0`.
     fn parts(&self) -> (u64, &str, &str) {
         let (epoch, rest) = match self.0.split_once(':') {
             Some((epoch, rest)) => (epoch.parse().unwrap_or(0), rest),
@@ -36,7 +36,7 @@ impl Version {
     }
 }
 
-/// Why a text is not a version.
+/// The text is not a Debian version.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not a Debian version")]
 pub struct BadVersion(String);
@@ -103,7 +103,7 @@ impl PartialEq for Version {
 
 impl Eq for Version {}
 
-/// Policy 5.6.12: by turns the longest run of non-digits and the longest run of digits.
+/// Compares the longest runs of non-digits and of digits alternately (Debian Policy 5.6.12).
 fn compare_part(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
@@ -125,7 +125,8 @@ fn split_run(bytes: &[u8], in_run: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
     bytes.split_at(end)
 }
 
-/// Letters sort before everything else, and `~` before even the end of the text.
+/// Letters sort before other characters; `~` sorts before everything, including the end of the
+/// text.
 fn compare_text(a: &[u8], b: &[u8]) -> Ordering {
     let rank = |c: Option<&u8>| match c {
         Some(b'~') => -1,
@@ -139,7 +140,7 @@ fn compare_text(a: &[u8], b: &[u8]) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
-/// Compared as text, because dates and hashes make numbers longer than 64 bits.
+/// Compares as text, because dates and hashes form numbers longer than 64 bits.
 fn compare_number(a: &[u8], b: &[u8]) -> Ordering {
     let (_, a) = split_run(a, |c| *c == b'0');
     let (_, b) = split_run(b, |c| *c == b'0');
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_sort_as_policy_says() {
+    fn sorts_versions_according_to_policy() {
         let ascending = [
             "1.0~~",
             "1.0~~a",
@@ -179,25 +180,25 @@ mod tests {
     }
 
     #[test]
-    fn stable_updates_and_binary_rebuilds_sort_after_their_base() {
+    fn sorts_stable_updates_and_binary_rebuilds_after_their_base() {
         assert!(v("3.5.1-1+deb13u1") > v("3.5.1-1"));
         assert!(v("3.5.1-1~deb13u1") < v("3.5.1-1"));
         assert!(v("2.41-12+b2") > v("2.41-12+b1"));
     }
 
     #[test]
-    fn leading_zeros_and_a_zero_epoch_make_no_difference() {
+    fn ignores_leading_zeros_and_a_zero_epoch() {
         assert_eq!(v("0:1.02"), v("1.2"));
         assert_eq!(v("1.0"), v("1.0-0"));
     }
 
     #[test]
-    fn numbers_may_be_longer_than_a_machine_word() {
+    fn compares_numbers_longer_than_64_bits() {
         assert!(v("1.20250101123456789012345678") > v("1.20250101123456789012345677"));
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn rejects_invalid_versions() {
         for text in ["", "1 0", "x:1", "1/2", "1\n2"] {
             assert!(text.parse::<Version>().is_err(), "{text:?}");
         }

@@ -1,11 +1,10 @@
-//! A mirror's index is believed only as far as its signature goes; and the lock that is made from
-//! it.
+//! Verification of signed indices, and locks built from them.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what fails here fails a test"
+    reason = "a panic fails the test"
 )]
 
 mod mirror;
@@ -16,29 +15,30 @@ use std::time::Duration;
 use mirror::archive::{Archive, Key, files_below};
 use mirror::{Fault, Mirror};
 use slipway_debian::Error;
-use slipway_debian::changes::Change;
 use slipway_debian::config::Config;
 use slipway_debian::fetch::Fetcher;
-use slipway_debian::http::{AptConfiguration, Patience};
+use slipway_debian::http::AptConfiguration;
 use slipway_debian::lock::Lock;
+use slipway_debian::lock_builder::LockBuilder;
+use slipway_debian::lock_diff::Change;
 use slipway_debian::mirrors::{Mirrors, Wanted};
-use slipway_debian::progress::Silent;
-use slipway_debian::relock::Relock;
 use slipway_debian::signature::Verifier;
 use slipway_debian::suites::Suites;
+use slipway_http::RetryPolicy;
+use slipway_progress::Silent;
 use tempfile::TempDir;
 
 const IN_RELEASE: &str = "/debian/dists/trixie/InRelease";
 const PACKAGES: &str = "/debian/dists/trixie/main/binary-amd64/Packages.gz";
 
-struct Scene {
+struct Fixture {
     mirrors: Vec<Mirror>,
     key: Key,
     cache: TempDir,
     accept_expired: bool,
 }
 
-impl Scene {
+impl Fixture {
     fn new(mirrors: usize) -> Option<Self> {
         let key = Key::make()?;
         let mirrors = (0..mirrors).map(|_| Mirror::start()).collect();
@@ -57,11 +57,12 @@ impl Scene {
     }
 
     fn with_suites<T>(&self, use_them: impl FnOnce(&Suites) -> T) -> T {
-        let patience = Patience {
+        let retry = RetryPolicy {
             connect: Duration::from_secs(5),
             stall: Duration::from_secs(5),
-            rounds: 2,
+            tries: 2,
             pause: Duration::from_millis(1),
+            ..RetryPolicy::default()
         };
         let main = self
             .mirrors
@@ -69,7 +70,7 @@ impl Scene {
             .map(|mirror| format!("{}/debian", mirror.url()))
             .collect();
         use_them(&Suites {
-            fetcher: &Fetcher::new(patience, &AptConfiguration::default()),
+            fetcher: &Fetcher::new(retry, &AptConfiguration::default()),
             mirrors: &Mirrors::find(&Wanted {
                 main,
                 security: vec![],
@@ -87,7 +88,7 @@ impl Scene {
         result.map(|mut texts| texts.remove(0))
     }
 
-    /// Reading the index fails and leaves nothing behind.
+    /// Asserts that reading the index fails and leaves no files behind. Returns the error.
     fn error(&self) -> Error {
         let error = self.packages().unwrap_err();
         assert!(files_below(self.cache.path()).is_empty(), "{error}");
@@ -109,7 +110,7 @@ impl Scene {
         self.with_suites(|suites| {
             let gone = BTreeSet::new();
             let cache = self.cache.path().to_owned();
-            Relock {
+            LockBuilder {
                 config: &config.unwrap(),
                 old,
                 gone: &gone,
@@ -129,114 +130,132 @@ fn moved(old: &Lock, new: &Lock) -> Vec<String> {
 }
 
 #[test]
-fn a_signed_index_is_read() {
-    let Some(scene) = Scene::new(1) else { return };
-    scene.publish(&Archive::new("trixie").with("tool", "1", ""));
-    assert!(scene.packages().unwrap().contains("Package: tool"));
+fn reads_a_signed_index() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    fixture.publish(&Archive::new("trixie").with("tool", "1", ""));
+    assert!(fixture.packages().unwrap().contains("Package: tool"));
 }
 
 #[test]
-fn an_index_that_was_changed_after_it_was_signed_is_refused() {
-    let Some(scene) = Scene::new(1) else { return };
+fn rejects_an_index_modified_after_signing() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
     let archive = Archive::new("trixie").with("tool", "1", "");
-    scene.publish(&archive);
-    let signed = String::from_utf8(scene.key.sign(&archive.release())).unwrap();
-    scene.mirrors[0].put(IN_RELEASE, signed.replace("Suite: stable", "Suite: stabIe"));
-    assert!(matches!(scene.error(), Error::BadSignature { .. }));
+    fixture.publish(&archive);
+    let signed = String::from_utf8(fixture.key.sign(&archive.release())).unwrap();
+    fixture.mirrors[0].put(IN_RELEASE, signed.replace("Suite: stable", "Suite: stabIe"));
+    assert!(matches!(fixture.error(), Error::BadSignature { .. }));
 }
 
 #[test]
-fn an_index_with_something_before_or_after_the_signed_text_is_refused() {
-    let Some(scene) = Scene::new(1) else { return };
+fn rejects_content_before_or_after_the_signed_text() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
     let archive = Archive::new("trixie").with("tool", "1", "");
-    let signed = String::from_utf8(scene.key.sign(&archive.release())).unwrap();
+    let signed = String::from_utf8(fixture.key.sign(&archive.release())).unwrap();
     for changed in [
         format!("Suite: other\n\n{signed}"),
         format!("{signed}\nSuite: other\n"),
     ] {
-        scene.mirrors[0].put(IN_RELEASE, changed);
-        assert!(matches!(scene.error(), Error::BadSignature { .. }));
+        fixture.mirrors[0].put(IN_RELEASE, changed);
+        assert!(matches!(fixture.error(), Error::BadSignature { .. }));
     }
 }
 
 #[test]
-fn an_index_signed_with_another_key_is_refused() {
-    let (Some(scene), Some(other)) = (Scene::new(1), Key::make()) else {
+fn rejects_an_index_signed_with_an_unknown_key() {
+    let (Some(fixture), Some(other)) = (Fixture::new(1), Key::make()) else {
         return;
     };
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirrors[0], &other);
-    assert!(matches!(scene.error(), Error::BadSignature { .. }));
+        .publish(&fixture.mirrors[0], &other);
+    assert!(matches!(fixture.error(), Error::BadSignature { .. }));
 }
 
 #[test]
-fn an_index_without_a_signature_is_refused() {
-    let Some(scene) = Scene::new(1) else { return };
-    scene.mirrors[0].put(
+fn rejects_an_unsigned_index() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    fixture.mirrors[0].put(
         IN_RELEASE,
         Archive::new("trixie").with("tool", "1", "").release(),
     );
-    assert!(matches!(scene.error(), Error::BadSignature { .. }));
+    assert!(matches!(fixture.error(), Error::BadSignature { .. }));
 }
 
 #[test]
-fn packages_that_do_not_match_the_signed_index_are_refused() {
-    let Some(scene) = Scene::new(1) else { return };
+fn rejects_packages_files_that_do_not_match_the_signed_hash() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
     let archive = Archive::new("trixie").with("tool", "1", "");
-    scene.publish(&archive);
+    fixture.publish(&archive);
     let mut packages = archive.packages_file();
     let middle = packages.len() / 2;
     packages[middle] ^= 1;
-    scene.mirrors[0].put(PACKAGES, packages);
-    assert!(matches!(scene.error(), Error::Tampered { .. }));
+    fixture.mirrors[0].put(PACKAGES, packages);
+    assert!(matches!(fixture.error(), Error::Tampered { .. }));
 }
 
 #[test]
-fn the_index_of_another_suite_is_refused() {
-    let Some(scene) = Scene::new(1) else { return };
-    scene.publish(&Archive::new("forky").with("tool", "1", ""));
-    assert!(matches!(scene.error(), Error::WrongSuite { .. }));
+fn rejects_the_index_of_another_suite() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    fixture.publish(&Archive::new("forky").with("tool", "1", ""));
+    assert!(matches!(fixture.error(), Error::WrongSuite { .. }));
 }
 
 #[test]
-fn an_expired_index_is_refused_unless_apt_accepts_it_here() {
-    let Some(mut scene) = Scene::new(1) else {
+fn rejects_expired_indices_unless_accepted() {
+    let Some(mut fixture) = Fixture::new(1) else {
         return;
     };
     let mut archive = Archive::new("trixie").with("tool", "1", "");
     archive.more = "Valid-Until: Sat, 01 Feb 2020 00:00:00 UTC\n".into();
-    scene.publish(&archive);
-    assert!(matches!(scene.error(), Error::Expired { .. }));
-    scene.accept_expired = true;
-    assert!(scene.packages().is_ok());
+    fixture.publish(&archive);
+    assert!(matches!(fixture.error(), Error::Expired { .. }));
+    fixture.accept_expired = true;
+    assert!(fixture.packages().is_ok());
 }
 
 #[test]
-fn the_next_mirror_is_asked_when_one_cannot_be_believed() {
-    let Some(scene) = Scene::new(2) else { return };
-    scene.publish(&Archive::new("trixie").with("tool", "1", ""));
-    scene.mirrors[0].put(IN_RELEASE, "<html>We are being repaired</html>");
-    assert!(scene.packages().unwrap().contains("Package: tool"));
+fn tries_the_next_mirror_when_verification_fails() {
+    let Some(fixture) = Fixture::new(2) else {
+        return;
+    };
+    fixture.publish(&Archive::new("trixie").with("tool", "1", ""));
+    fixture.mirrors[0].put(IN_RELEASE, "<html>We are being repaired</html>");
+    assert!(fixture.packages().unwrap().contains("Package: tool"));
 }
 
 #[test]
-fn an_index_that_is_cut_off_is_fetched_again() {
-    let Some(scene) = Scene::new(1) else { return };
-    scene.publish(&Archive::new("trixie").with("tool", "1", ""));
-    scene.mirrors[0].fail(IN_RELEASE, [Fault::CutAfter(100)]);
-    assert!(scene.packages().is_ok());
+fn retries_truncated_indices() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    fixture.publish(&Archive::new("trixie").with("tool", "1", ""));
+    fixture.mirrors[0].fail(IN_RELEASE, [Fault::CutAfter(100)]);
+    assert!(fixture.packages().is_ok());
 }
 
 #[test]
-fn a_lock_holds_what_is_wanted_and_what_it_depends_on() {
-    let Some(scene) = Scene::new(1) else { return };
-    scene.publish(
+fn locks_packages_with_their_dependencies() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    fixture.publish(
         &Archive::new("trixie")
             .with("tool", "1", "Depends: lib (>= 1)\n")
             .with("lib", "2", ""),
     );
-    let lock = scene.relock(None, "\"tool\"").unwrap();
+    let lock = fixture.relock(None, "\"tool\"").unwrap();
     let rows: Vec<_> = lock
         .packages
         .iter()
@@ -246,15 +265,17 @@ fn a_lock_holds_what_is_wanted_and_what_it_depends_on() {
 }
 
 #[test]
-fn pins_stay_while_any_mirror_has_them_and_move_when_they_are_gone() {
-    let Some(scene) = Scene::new(2) else { return };
-    scene.publish(
+fn keeps_available_pins_and_updates_unavailable_ones() {
+    let Some(fixture) = Fixture::new(2) else {
+        return;
+    };
+    fixture.publish(
         &Archive::new("trixie")
             .with("kept", "1", "")
             .with("gone", "1", ""),
     );
-    let old = scene.relock(None, "\"kept\", \"gone\"").unwrap();
-    scene.publish(
+    let old = fixture.relock(None, "\"kept\", \"gone\"").unwrap();
+    fixture.publish(
         &Archive::new("trixie")
             .with("kept", "2", "")
             .with("gone", "2", ""),
@@ -262,47 +283,137 @@ fn pins_stay_while_any_mirror_has_them_and_move_when_they_are_gone() {
     assert_eq!(
         moved(
             &old,
-            &scene.relock(Some(&old), "\"kept\", \"gone\"").unwrap()
+            &fixture.relock(Some(&old), "\"kept\", \"gone\"").unwrap()
         ),
         Vec::<String>::new()
     );
-    // One mirror still has the file of the one, none that of the other.
-    scene.mirrors[0].remove("/debian/pool/main/x/kept_1_amd64.deb");
-    for mirror in &scene.mirrors {
+    // `kept` remains on the second mirror; `gone` is on neither.
+    fixture.mirrors[0].remove("/debian/pool/main/x/kept_1_amd64.deb");
+    for mirror in &fixture.mirrors {
         mirror.remove("/debian/pool/main/x/gone_1_amd64.deb");
     }
-    let new = scene.relock(Some(&old), "\"kept\", \"gone\"").unwrap();
+    let new = fixture.relock(Some(&old), "\"kept\", \"gone\"").unwrap();
     assert_eq!(moved(&old, &new), ["~ gone 1 → 2"]);
-    let upgraded = scene.relock(None, "\"kept\", \"gone\"").unwrap();
+    let upgraded = fixture.relock(None, "\"kept\", \"gone\"").unwrap();
     assert_eq!(moved(&old, &upgraded), ["~ gone 1 → 2", "~ kept 1 → 2"]);
 }
 
 #[test]
-fn a_new_set_takes_what_another_has_pinned() {
-    let Some(scene) = Scene::new(1) else { return };
-    scene.publish(&Archive::new("trixie").with("lib", "1", ""));
-    let old = scene.relock(None, "\"lib\"").unwrap();
-    scene.publish(
+fn new_sets_reuse_pins_of_other_sets() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    fixture.publish(&Archive::new("trixie").with("lib", "1", ""));
+    let old = fixture.relock(None, "\"lib\"").unwrap();
+    fixture.publish(
         &Archive::new("trixie")
             .with("tool", "1", "Depends: lib\n")
             .with("picky", "1", "Depends: lib (>= 2)\n")
             .with("lib", "2", ""),
     );
     let x = ("x", "\"lib\"");
-    let with = |set| scene.relock_sets(Some(&old), &[("w", set), x]).unwrap();
+    let with = |set| fixture.relock_sets(Some(&old), &[("w", set), x]).unwrap();
     assert_eq!(moved(&old, &with("\"tool\"")), ["+ tool 1"]);
     assert_eq!(moved(&old, &with("\"picky\"")), ["+ lib 2", "+ picky 1"]);
 }
 
 #[test]
-fn nothing_moves_when_it_cannot_be_found_out_whether_a_pin_is_gone() {
-    let Some(scene) = Scene::new(1) else { return };
-    scene.publish(&Archive::new("trixie").with("tool", "1", ""));
-    let old = scene.relock(None, "\"tool\"").unwrap();
-    scene.publish(&Archive::new("trixie").with("tool", "2", ""));
-    scene.mirrors[0].fail(
+fn fails_when_availability_of_a_pin_is_unknown() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    fixture.publish(&Archive::new("trixie").with("tool", "1", ""));
+    let old = fixture.relock(None, "\"tool\"").unwrap();
+    fixture.publish(&Archive::new("trixie").with("tool", "2", ""));
+    fixture.mirrors[0].fail(
         "/debian/pool/main/x/tool_1_amd64.deb",
         vec![Fault::Status(503); 9],
     );
-    assert!(scene.relock(Some(&old), "\"tool\"").is_err());
+    assert!(fixture.relock(Some(&old), "\"tool\"").is_err());
+}
+
+fn package_with(suites: &Suites, file: &str) -> Result<String, Error> {
+    let files = [file.parse().unwrap()];
+    let found = suites.packages_with(&files, &["trixie".to_owned()], "amd64");
+    found.and_then(|mut found| found.remove(0))
+}
+
+#[test]
+fn finds_packages_by_file_in_contents_indices() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    let archive = Archive::new("trixie")
+        .with(
+            "libblas-dev",
+            "1",
+            "Depends: libblas-fast-dev | libblas-small-dev\n",
+        )
+        .with_contents(
+            "Contents-amd64.gz",
+            "usr/include/zlib.h                      libdevel/zlib1g-dev\n\
+             usr/lib/x86_64-linux-gnu/libz.so        libdevel/zlib1g-dev\n\
+             usr/lib/x86_64-linux-gnu/fast/libblas.so  libdevel/libblas-fast-dev\n\
+             usr/lib/x86_64-linux-gnu/small/libblas.so libdevel/libblas-small-dev\n\
+             usr/include/png.h                       libdevel/libpng-dev,libdevel/libpng-old-dev\n\
+             usr/include/other/zlib.h                libdevel/other-dev\n\
+             usr/lib/x86_64-linux-gnu/libplugin.so   libs/app\n",
+        )
+        .with_contents(
+            "Contents-all.gz",
+            "usr/share/pkgconfig/xproto.pc  devel/x11proto-dev\nusr/share/a b/c  misc/odd\n",
+        );
+    fixture.publish(&archive);
+    fixture.with_suites(|suites| {
+        for (file, package) in [
+            ("header:zlib.h", "zlib1g-dev"),
+            ("lib:z", "zlib1g-dev"),
+            ("lib:blas", "libblas-dev"),
+            ("header:png.h", "libpng-dev"),
+            ("header:other/zlib.h", "other-dev"),
+            ("pkg-config:xproto", "x11proto-dev"),
+            ("lib:plugin", "app"),
+        ] {
+            assert_eq!(package_with(suites, file).unwrap(), package, "{file}");
+        }
+        let error = package_with(suites, "lib:none").unwrap_err().to_string();
+        assert_eq!(error, "no package of trixie (amd64) has lib:none");
+    });
+    let contents = "/debian/dists/trixie/main/Contents-amd64.gz";
+    let fetched = fixture.mirrors[0].requests();
+    let fetched = fetched.iter().filter(|it| it.contains(contents)).count();
+    assert_eq!(fetched, 1, "it is fetched once");
+}
+
+#[test]
+fn lists_ambiguous_packages() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    let lines = "usr/include/mpi.h libdevel/mpich-dev,libdevel/openmpi-dev\n";
+    fixture.publish(&Archive::new("trixie").with_contents("Contents-amd64.gz", lines));
+    let error = fixture.with_suites(|suites| package_with(suites, "header:mpi.h").unwrap_err());
+    assert_eq!(
+        error.to_string(),
+        "several packages have header:mpi.h; name one of them: mpich-dev, openmpi-dev"
+    );
+}
+
+#[test]
+fn rejects_tampered_and_missing_contents_indices() {
+    let Some(fixture) = Fixture::new(1) else {
+        return;
+    };
+    let index = |lines| Archive::new("trixie").with_contents("Contents-amd64.gz", lines);
+    fixture.publish(&index("usr/include/a.h libdevel/a-dev\n"));
+    let other = index("usr/include/a.h libdevel/b-dev\n");
+    let bytes = other.contents("Contents-amd64.gz");
+    fixture.mirrors[0].put("/debian/dists/trixie/main/Contents-amd64.gz", bytes);
+    let error = fixture.with_suites(|suites| package_with(suites, "header:a.h").unwrap_err());
+    assert!(matches!(error, Error::Tampered { .. }), "{error}");
+    assert!(files_below(fixture.cache.path()).is_empty());
+
+    fixture.publish(&Archive::new("trixie"));
+    let error = fixture.with_suites(|suites| package_with(suites, "header:a.h").unwrap_err());
+    assert!(error.to_string().contains("no index of files"), "{error}");
 }

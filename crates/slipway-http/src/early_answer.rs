@@ -1,15 +1,18 @@
-//! A server that refuses a request may answer and close while the body is still being sent. The HTTP
-//! library reports the failed write then, and the answer, which says why, is lost. Here a failed
-//! write ends the sending, and the answer is read.
+//! Reads responses that arrive before the request body is fully sent.
+//!
+//! A server that rejects a request may respond and close the connection during the upload. The HTTP
+//! library then reports only the failed write, and the response with the reason is lost. Here, a
+//! failed write ends the upload and the response is read.
 
 use ureq::Error;
 use ureq::unversioned::transport::time::Duration;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-/// How long to wait for the answer after a write failed. It was sent before, so it is near.
+/// How long to wait for the response after a failed write. The server sent it before closing, so it
+/// arrives soon.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Sits between TCP and TLS, so that an answer can be decrypted after a failed write.
+/// Connector between TCP and TLS, so that the response can be decrypted after a failed write.
 #[derive(Debug)]
 pub struct EarlyAnswer;
 
@@ -29,12 +32,12 @@ impl<In: Transport> Connector<In> for EarlyAnswer {
     }
 }
 
-/// A connection that drops what it cannot write.
+/// A transport that discards output after a failed write.
 #[derive(Debug)]
 pub struct EarlyAnswerTransport<T> {
     inner: T,
     broken: bool,
-    /// Why a write failed, until it is reported.
+    /// The error of the failed write, until it is reported.
     error: Option<Error>,
 }
 
@@ -88,10 +91,10 @@ mod tests {
 
     use crate::{Agents, Proxies};
 
-    /// More than the buffers of a socket hold.
+    /// Larger than the socket buffers.
     const LARGE: u64 = 64 << 20;
 
-    /// What comes of a large request to a server that reads a little, writes this and closes.
+    /// Sends a large request to a server that reads a little, writes `answer` and closes.
     fn send_to(answer: &'static str) -> Result<u16, ureq::Error> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -118,13 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_while_the_body_is_sent_is_read() {
+    fn reads_a_response_sent_during_the_upload() {
         let answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         assert_eq!(send_to(answer).unwrap(), 413);
     }
 
     #[test]
-    fn a_connection_that_closes_without_an_answer_is_an_error() {
+    fn a_connection_closed_without_a_response_is_an_error() {
         assert!(send_to("").is_err());
     }
 }

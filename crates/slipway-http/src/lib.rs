@@ -1,12 +1,15 @@
-//! Packages are fetched from mirrors and images are pushed to registries, from machines that may
-//! reach either through a proxy only. This crate is what both have in common: which way a request
-//! takes, and where an answer sends it on to. What is asked, and what an answer means, is theirs.
+//! HTTP settings shared by the clients of mirrors and registries: proxies, certificates and
+//! retries. Callers build requests and interpret responses.
 
 mod agents;
+mod config;
 mod early_answer;
 mod location;
 mod proxy;
+mod retry_policy;
 
 pub use agents::{Agents, Route};
-pub use location::{authority, is_same_origin, resolve};
+pub use config::{agent_config, tls_config};
+pub use location::{host_and_port, is_same_origin, resolve, without_login};
 pub use proxy::Proxies;
+pub use retry_policy::{RetryPolicy, Tries, is_transient, retry_after};

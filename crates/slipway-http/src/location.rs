@@ -1,16 +1,33 @@
-//! Servers send clients on to other addresses, and few write those down in full.
+//! Parts of URLs, and redirects to relative URLs.
 
-/// Host and port of an address.
+/// The authority of a URL: host and port, preceded by the credentials if there are any.
 pub fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?']).next().unwrap_or(rest)
 }
 
-/// Whether two addresses are of one scheme, host and port: RFC 6454, section 5.
+/// Host and port of a URL.
+pub fn host_and_port(url: &str) -> &str {
+    let authority = authority(url);
+    authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host)
+}
+
+/// The URL without credentials, for messages. Credentials may contain a password.
+pub fn without_login(url: &str) -> String {
+    let authority = authority(url);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => url.replacen(authority, host, 1),
+        None => url.to_owned(),
+    }
+}
+
+/// Whether two URLs have the same scheme, host and port: RFC 6454, section 5.
 pub fn is_same_origin(one: &str, other: &str) -> bool {
     let origin = |url: &str| {
         let scheme = url.split_once("://").map(|(scheme, _)| scheme)?;
-        let authority = authority(url).to_ascii_lowercase();
+        let authority = host_and_port(url).to_ascii_lowercase();
         let port = if scheme == "https" { ":443" } else { ":80" };
         let host = authority.strip_suffix(port).unwrap_or(&authority);
         Some((scheme.to_ascii_lowercase(), host.to_owned()))
@@ -18,10 +35,10 @@ pub fn is_same_origin(one: &str, other: &str) -> bool {
     origin(one).is_some_and(|it| Some(it) == origin(other))
 }
 
-/// Where the header `Location` leads in an answer from `url`: an address, or else a path or a
-/// query on the same host. None if it leads nowhere that HTTP is spoken.
+/// Resolves the header `Location` of a response from `url`: an absolute URL, or a path or query on
+/// the same host. `None` if it is not an HTTP URL.
 ///
-/// Source: RFC 3986, section 5.2; without the removal of `..`, which is left to the server.
+/// Source: RFC 3986, section 5.2, except for the removal of `..`, which is left to the server.
 pub fn resolve(url: &str, location: &str) -> Option<String> {
     if location.starts_with("http://") || location.starts_with("https://") {
         return (!authority(location).is_empty()).then(|| location.to_owned());
@@ -34,7 +51,7 @@ pub fn resolve(url: &str, location: &str) -> Option<String> {
     if location.starts_with('/') {
         return Some(format!("{scheme}://{authority}{location}"));
     }
-    // Any other scheme.
+    // A URL of another scheme.
     let name = location.split(['/', '?']).next().unwrap_or(location);
     if location.is_empty() || name.contains(':') {
         return None;
@@ -54,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_leads_to_an_address_or_a_path_or_a_query() {
+    fn resolves_absolute_urls_paths_and_queries() {
         let to = |location| resolve("http://mirror.example:80/debian/x?y=/z", location);
         for (location, expected) in [
             ("/y", "http://mirror.example:80/y"),
@@ -94,8 +111,20 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_ends_where_the_path_or_the_query_begins() {
+    fn the_authority_ends_at_the_path_or_query() {
         assert_eq!(authority("https://a.example:5000/v2/"), "a.example:5000");
         assert_eq!(authority("https://a.example?x=/"), "a.example");
+    }
+
+    #[test]
+    fn credentials_are_kept_for_requests_and_removed_for_messages() {
+        let url = "https://ada:a@b@mirror.example:8443/x@y";
+        assert_eq!(host_and_port(url), "mirror.example:8443");
+        assert_eq!(without_login(url), "https://mirror.example:8443/x@y");
+        assert_eq!(without_login("http://h/x@y"), "http://h/x@y");
+        assert_eq!(
+            resolve(url, "/z").as_deref(),
+            Some("https://ada:a@b@mirror.example:8443/z")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Building, and listening to how it goes.
+//! Runs builds and reports their progress, from Nix's JSON log.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::call::{complaint, without_colours};
+use crate::call::{error_message, without_colours};
 use crate::derivation::Plan;
 use crate::error::Error;
 use crate::nix::Nix;
-use crate::path::StorePath;
-use crate::progress::Progress;
+use slipway_progress::Progress;
+use slipway_store_path::StorePath;
 
-/// How much of a failed build's log is shown.
+/// Most lines of a failed build's log that are shown.
 const LOG_LINES: usize = 25;
 
-/// Numbers that Nix gives to activities and results in its log (`src/libutil/logging.hh` of Nix).
+/// Numbers of activities, results and levels in Nix's log. Source: Nix, `src/libutil/logging.hh`.
 const ACTIVITY_ALL_BUILDS: u64 = 104;
 const ACTIVITY_BUILD: u64 = 105;
 const ACTIVITY_WAITING: u64 = 111;
@@ -25,18 +25,18 @@ const RESULT_BUILD_LOG_LINE: u64 = 101;
 const RESULT_PROGRESS: u64 = 105;
 const LEVEL_WARNING: u64 = 1;
 
-/// A derivation that came to be built in this run.
+/// A derivation that was built in this run.
 #[derive(Debug)]
 pub struct Built {
     pub derivation: StorePath,
-    /// From the start of the run until it was there.
+    /// Time from the start of the run to the end of the build.
     pub after: Duration,
 }
 
 impl Nix {
-    /// Builds what was planned and gives what had to be built for it.
+    /// Builds a plan. Returns the derivations that were built.
     ///
-    /// When a build fails, the last lines of its log go to `progress`.
+    /// When a build fails, the last lines of its log are sent to `progress`.
     pub fn build(&self, plan: &Plan, progress: &dyn Progress) -> Result<Vec<Built>, Error> {
         let call = self.nix().args(["build", "--no-link"]);
         let call = call.args(["--log-format", "internal-json"]);
@@ -50,10 +50,11 @@ impl Nix {
             all_builds: None,
             running: HashMap::new(),
             built: vec![],
+            stopped: vec![],
             errors: vec![],
             failed: None,
         };
-        // Nix prints nothing to its standard output here, but a full pipe would stop it.
+        // Nix prints nothing to standard output here, but a full pipe would block it.
         let stdout = child.stdout.take();
         let drain = thread::spawn(move || stdout.map(|mut pipe| pipe.read_to_end(&mut Vec::new())));
         if let Some(stderr) = child.stderr.take() {
@@ -62,14 +63,14 @@ impl Nix {
                     program: "nix".into(),
                     source,
                 })?;
-                listener.hear(&String::from_utf8_lossy(&line));
+                listener.handle_line(&String::from_utf8_lossy(&line));
             }
         }
         let status = child.wait().map_err(|source| Error::Io {
             program: "nix".into(),
             source,
         })?;
-        // Its only use is to be emptied.
+        // The output is not used.
         let _ = drain.join();
         if !status.success() {
             return Err(listener.into_error());
@@ -79,7 +80,7 @@ impl Nix {
             let derivation = &target.derivation;
             let missing = plan.to_build.contains(derivation);
             if missing && !built.iter().any(|one| one.derivation == *derivation) {
-                // Another process built it while this one waited; when is not told.
+                // Another process built it while this one waited; Nix does not report when.
                 built.push(Built {
                     derivation: derivation.clone(),
                     after: start.elapsed(),
@@ -90,27 +91,45 @@ impl Nix {
     }
 }
 
+impl Nix {
+    /// The log of the last build of a derivation.
+    pub fn log(&self, derivation: &StorePath) -> Result<String, Error> {
+        let call = self.nix().args(["log", derivation.as_str()]);
+        let (stdout, _) = self.text(&call)?;
+        Ok(without_colours(&stdout))
+    }
+}
+
+/// The name of a derivation as shown to users.
+fn title(derivation: &StorePath) -> &str {
+    derivation.name().trim_end_matches(".drv")
+}
+
 struct Listener<'a> {
     start: Instant,
     progress: &'a dyn Progress,
     /// The activity that counts derivations.
     all_builds: Option<u64>,
-    /// By the number of the activity.
+    /// Running builds by activity number.
     running: HashMap<u64, Running>,
     built: Vec<Built>,
+    /// Builds that ended without an error so far.
+    stopped: Vec<Running>,
     errors: Vec<String>,
-    /// The first derivation whose build failed.
+    /// The first derivation whose build failed, with the reason.
     failed: Option<(StorePath, String)>,
 }
 
 struct Running {
+    /// The number of the activity.
+    id: u64,
     derivation: StorePath,
     log: VecDeque<String>,
 }
 
 impl Listener<'_> {
-    /// Takes in a line of Nix's standard error in the form `@nix {json}`.
-    fn hear(&mut self, line: &str) {
+    /// Handles a line of Nix's standard error in the form `@nix {json}`.
+    fn handle_line(&mut self, line: &str) {
         let event = line
             .strip_prefix("@nix ")
             .and_then(|json| serde_json::from_str::<Value>(json).ok());
@@ -128,10 +147,11 @@ impl Listener<'_> {
         ) {
             ("start", Some(ACTIVITY_BUILD)) => {
                 if let Ok(derivation) = first_field().parse::<StorePath>() {
-                    self.progress.started(&derivation);
+                    self.progress.step_started(id, title(&derivation));
                     self.running.insert(
                         id,
                         Running {
+                            id,
                             derivation,
                             log: VecDeque::new(),
                         },
@@ -145,12 +165,12 @@ impl Listener<'_> {
             }
             ("result", Some(RESULT_PROGRESS)) if self.all_builds == Some(id) => {
                 let number = |at: usize| event["fields"][at].as_u64().unwrap_or_default();
-                self.progress.count(number(0), number(1));
+                self.progress.steps(number(0), number(1));
             }
             ("result", Some(RESULT_BUILD_LOG_LINE)) => {
                 if let Some(running) = self.running.get_mut(&id) {
                     let line = without_colours(first_field());
-                    self.progress.log(&running.derivation, &line);
+                    self.progress.step_output(id, &line);
                     running.log.push_back(line);
                     if running.log.len() > LOG_LINES {
                         running.log.pop_front();
@@ -170,45 +190,73 @@ impl Listener<'_> {
     fn message(&mut self, event: &Value) {
         let text = without_colours(event["msg"].as_str().unwrap_or_default());
         match event["level"].as_u64() {
-            Some(0) => self.errors.push(text),
+            Some(0) => {
+                self.fail_late(&text);
+                self.errors.push(text);
+            }
             Some(LEVEL_WARNING) if !text.contains("Git tree") => self.progress.note(&text),
             _ => {}
         }
     }
 
     fn stop(&mut self, running: Running) {
-        // The message comes before the activity stops.
-        let path = running.derivation.as_str();
-        let error = self.errors.iter().find(|text| {
-            text.contains(path)
-                && !text.contains("failed to build")
-                && !text.contains("dependencies of")
-        });
-        self.progress.finished(&running.derivation, error.is_some());
-        match error {
-            Some(error) => {
-                for line in &running.log {
-                    self.progress.note(&format!("  | {line}"));
-                }
-                let reason = reason_of(error);
-                self.failed.get_or_insert((running.derivation, reason));
+        // For a dependency, the error message precedes the end of the activity.
+        let mut errors = self.errors.iter();
+        let error = errors.find(|text| is_failure_of(text, &running.derivation));
+        let how = if error.is_some() { "failed" } else { "built" };
+        self.progress.step_ended(running.id, how);
+        match error.map(|text| reason_of(text)) {
+            Some(reason) => self.fail(running, reason),
+            None => {
+                self.built.push(Built {
+                    derivation: running.derivation.clone(),
+                    after: self.start.elapsed(),
+                });
+                self.stopped.push(running);
             }
-            None => self.built.push(Built {
-                derivation: running.derivation,
-                after: self.start.elapsed(),
-            }),
         }
+    }
+
+    /// For the derivation that was requested, the error message follows the end of the activity.
+    fn fail_late(&mut self, error: &str) {
+        let mut stopped = self.stopped.iter();
+        let at = stopped.position(|running| is_failure_of(error, &running.derivation));
+        if let Some(at) = at {
+            let running = self.stopped.swap_remove(at);
+            self.built
+                .retain(|one| one.derivation != running.derivation);
+            self.fail(running, reason_of(error));
+        }
+    }
+
+    fn fail(&mut self, running: Running, reason: String) {
+        for line in &running.log {
+            self.progress.note(&format!("  | {line}"));
+        }
+        self.failed.get_or_insert((running.derivation, reason));
     }
 
     fn into_error(self) -> Error {
         match self.failed {
-            Some((derivation, reason)) => Error::Build(format!(
-                "{} could not be built: {reason}; its whole log: nix log {derivation}",
-                derivation.name().trim_end_matches(".drv")
-            )),
-            None => Error::Build(complaint(&self.errors.join("\n"))),
+            Some((derivation, reason)) => Error::Build {
+                message: format!(
+                    "{} could not be built: {reason}; its whole log: nix log {derivation}",
+                    title(&derivation)
+                ),
+                failed: Some(derivation),
+            },
+            None => Error::Build {
+                message: error_message(&self.errors.join("\n")),
+                failed: None,
+            },
         }
     }
+}
+
+fn is_failure_of(error: &str, derivation: &StorePath) -> bool {
+    error.contains(derivation.as_str())
+        && !error.contains("failed to build")
+        && !error.contains("dependencies of")
 }
 
 /// `builder for '…' failed with exit code 1; last lines: …` → `failed with exit code 1`.
@@ -221,86 +269,93 @@ fn reason_of(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
+    use std::sync::Mutex;
 
     const A: &str = "/nix/store/dwrg9gsy7ym646zy6vvgp5zhhsswfaai-a.drv";
 
     #[derive(Default)]
-    struct Told(RefCell<Vec<String>>);
+    struct Recorder(Mutex<Vec<String>>);
 
-    impl Progress for Told {
-        fn count(&self, built: u64, needed: u64) {
-            let line = format!("{built} of {needed}");
-            self.0.borrow_mut().push(line);
+    impl Recorder {
+        fn add(&self, line: String) {
+            self.0.lock().unwrap().push(line);
         }
-        fn started(&self, derivation: &StorePath) {
-            self.0
-                .borrow_mut()
-                .push(format!("started {}", derivation.name()));
-        }
-        fn log(&self, _: &StorePath, line: &str) {
-            self.0.borrow_mut().push(format!("log {line}"));
-        }
-        fn finished(&self, derivation: &StorePath, failed: bool) {
-            self.0
-                .borrow_mut()
-                .push(format!("finished {} {failed}", derivation.name()));
-        }
-        fn note(&self, message: &str) {
-            self.0.borrow_mut().push(format!("note {message}"));
+
+        fn lines(&self) -> Vec<String> {
+            self.0.lock().unwrap().clone()
         }
     }
 
-    fn listener(told: &Told) -> Listener<'_> {
+    impl Progress for Recorder {
+        fn steps(&self, ended: u64, known: u64) {
+            self.add(format!("{ended} of {known}"));
+        }
+        fn step_started(&self, id: u64, step: &str) {
+            self.add(format!("started {step} as {id}"));
+        }
+        fn step_output(&self, id: u64, line: &str) {
+            self.add(format!("output of {id}: {line}"));
+        }
+        fn step_ended(&self, id: u64, how: &str) {
+            self.add(format!("{how} {id}"));
+        }
+        fn note(&self, message: &str) {
+            self.add(format!("note {message}"));
+        }
+    }
+
+    fn listener(recorder: &Recorder) -> Listener<'_> {
         Listener {
             start: Instant::now(),
-            progress: told,
+            progress: recorder,
             all_builds: None,
             running: HashMap::new(),
             built: vec![],
+            stopped: vec![],
             errors: vec![],
             failed: None,
         }
     }
 
     #[test]
-    fn what_is_built_is_told_as_it_goes() {
-        let told = Told::default();
-        let mut listener = listener(&told);
-        listener.hear(&format!(r#"@nix {{"action":"start","id":1,"type":105,"fields":["{A}","",1,1],"level":3,"text":""}}"#));
-        listener.hear(r#"@nix {"action":"result","id":1,"type":101,"fields":["compiling"]}"#);
-        listener.hear(r#"@nix {"action":"result","id":1,"type":105,"fields":[0,1,0,0]}"#);
-        listener.hear(r#"@nix {"action":"start","id":2,"type":104,"text":""}"#);
-        listener.hear(r#"@nix {"action":"result","id":2,"type":105,"fields":[1,3,0,0]}"#);
-        listener.hear(r#"@nix {"action":"stop","id":1}"#);
+    fn reports_the_progress_of_builds() {
+        let recorder = Recorder::default();
+        let mut listener = listener(&recorder);
+        listener.handle_line(&format!(r#"@nix {{"action":"start","id":1,"type":105,"fields":["{A}","",1,1],"level":3,"text":""}}"#));
+        listener
+            .handle_line(r#"@nix {"action":"result","id":1,"type":101,"fields":["compiling"]}"#);
+        listener.handle_line(r#"@nix {"action":"result","id":1,"type":105,"fields":[0,1,0,0]}"#);
+        listener.handle_line(r#"@nix {"action":"start","id":2,"type":104,"text":""}"#);
+        listener.handle_line(r#"@nix {"action":"result","id":2,"type":105,"fields":[1,3,0,0]}"#);
+        listener.handle_line(r#"@nix {"action":"stop","id":1}"#);
         assert_eq!(
-            *told.0.borrow(),
+            recorder.lines(),
             [
-                "started a.drv",
-                "log compiling",
+                "started a as 1",
+                "output of 1: compiling",
                 "1 of 3",
-                "finished a.drv false"
+                "built 1"
             ]
         );
         assert_eq!(listener.built[0].derivation.as_str(), A);
     }
 
     #[test]
-    fn a_failed_build_ends_with_its_log_and_one_line() {
-        let told = Told::default();
-        let mut listener = listener(&told);
-        listener.hear(&format!(
+    fn a_failed_build_shows_its_log_and_a_one_line_error() {
+        let recorder = Recorder::default();
+        let mut listener = listener(&recorder);
+        listener.handle_line(&format!(
             r#"@nix {{"action":"start","id":1,"type":105,"fields":["{A}"]}}"#
         ));
-        listener.hear(r#"@nix {"action":"result","id":1,"type":101,"fields":["\u001b[31mno such file\u001b[0m"]}"#);
-        listener.hear(&format!(
+        listener.handle_line(r#"@nix {"action":"result","id":1,"type":101,"fields":["\u001b[31mno such file\u001b[0m"]}"#);
+        listener.handle_line(&format!(
             r#"@nix {{"action":"msg","level":0,"msg":"error: builder for '{A}' failed with exit code 2;\n last 1 log lines:\n > no such file"}}"#
         ));
-        listener.hear(r#"@nix {"action":"stop","id":1}"#);
-        listener.hear(&format!(
+        listener.handle_line(r#"@nix {"action":"stop","id":1}"#);
+        listener.handle_line(&format!(
             r#"@nix {{"action":"msg","level":0,"msg":"error: 1 dependencies of derivation '{A}' failed to build"}}"#
         ));
-        assert_eq!(told.0.borrow().last().unwrap(), "note   | no such file");
+        assert_eq!(recorder.lines().last().unwrap(), "note   | no such file");
         assert_eq!(
             listener.into_error().to_string(),
             format!("a could not be built: failed with exit code 2; its whole log: nix log {A}")
@@ -308,10 +363,31 @@ mod tests {
     }
 
     #[test]
-    fn an_error_before_any_build_is_told_in_one_line() {
-        let told = Told::default();
-        let mut listener = listener(&told);
-        listener.hear(r#"@nix {"action":"msg","level":0,"msg":"error: flake does not provide\n attribute 'x'"}"#);
+    fn a_failure_reported_after_the_activity_ended_counts() {
+        let recorder = Recorder::default();
+        let mut listener = listener(&recorder);
+        listener.handle_line(&format!(
+            r#"@nix {{"action":"start","id":1,"type":105,"fields":["{A}"]}}"#
+        ));
+        listener
+            .handle_line(r#"@nix {"action":"result","id":1,"type":101,"fields":["no such file"]}"#);
+        listener.handle_line(r#"@nix {"action":"stop","id":1}"#);
+        listener.handle_line(&format!(
+            r#"@nix {{"action":"msg","level":0,"msg":"error: builder for '{A}' failed with exit code 1"}}"#
+        ));
+        assert!(listener.built.is_empty());
+        assert_eq!(recorder.lines().last().unwrap(), "note   | no such file");
+        assert_eq!(
+            listener.into_error().to_string(),
+            format!("a could not be built: failed with exit code 1; its whole log: nix log {A}")
+        );
+    }
+
+    #[test]
+    fn an_evaluation_error_is_one_line() {
+        let recorder = Recorder::default();
+        let mut listener = listener(&recorder);
+        listener.handle_line(r#"@nix {"action":"msg","level":0,"msg":"error: flake does not provide\n attribute 'x'"}"#);
         assert_eq!(
             listener.into_error().to_string(),
             "Nix: flake does not provide attribute 'x'"

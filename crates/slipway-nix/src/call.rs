@@ -1,5 +1,5 @@
-//! One call of a Nix program: built from typed parts, and printable as a line for the shell, so
-//! that whoever wonders what happens under the hood can run the same by hand.
+//! A call of a Nix program. It prints as a shell command, so that users can run the same command by
+//! hand.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::error::Error;
 
-/// A call that has not been made yet.
+/// A call that has not been run yet.
 #[derive(Debug)]
 pub struct Call {
     program: &'static str,
@@ -55,15 +55,15 @@ impl Call {
         }
     }
 
-    /// Runs it and gives what it printed, whether it failed or not.
+    /// Runs the program and returns its output, also if it fails.
     pub(crate) fn output(&self, directory: Option<&Path>) -> Result<Output, Error> {
         self.command(directory)
             .output()
             .map_err(|e| self.failed_to_start(e))
     }
 
-    /// Runs it and gives its standard output and standard error; that it failed is an error with
-    /// what Nix said.
+    /// Runs the program and returns its standard output and standard error. A failure is an error
+    /// with Nix's error message.
     pub(crate) fn text(&self, directory: Option<&Path>) -> Result<(String, String), Error> {
         let output = self.output(directory)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -71,10 +71,10 @@ impl Call {
         if output.status.success() {
             return Ok((stdout, stderr));
         }
-        Err(Error::Failed(complaint(&stderr)))
+        Err(Error::Failed(error_message(&stderr)))
     }
 
-    /// Starts it with both outputs as pipes.
+    /// Starts the program with both outputs as pipes.
     pub(crate) fn start(&self, directory: Option<&Path>) -> Result<Child, Error> {
         let mut command = self.command(directory);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -105,9 +105,8 @@ impl fmt::Display for Call {
     }
 }
 
-/// What Nix complained about, as one line without colours: its last `error:` and the lines that
-/// belong to it.
-pub(crate) fn complaint(stderr: &str) -> String {
+/// Extracts Nix's error message as one line without colours: the last `error:` and what follows it.
+pub(crate) fn error_message(stderr: &str) -> String {
     let plain = without_colours(stderr);
     let from = plain.rfind("error:").map_or(0, |at| at + "error:".len());
     let words: Vec<&str> = plain[from..].split_whitespace().collect();
@@ -118,7 +117,7 @@ pub(crate) fn complaint(stderr: &str) -> String {
     }
 }
 
-/// The text without terminal escape sequences (ECMA-48 CSI).
+/// Removes terminal escape sequences (ECMA-48 CSI).
 pub(crate) fn without_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut parts = text.split("\u{1b}[");
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_prints_itself_for_the_shell() {
+    fn prints_as_a_shell_command() {
         let call =
             Call::new("nix").args(["build", ".#image", "--option", "substituters", "", "it's"]);
         assert_eq!(
@@ -147,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_one_plain_line() {
+    fn error_messages_are_one_line_without_colours() {
         let stderr = "warning: x\n\u{1b}[31;1merror:\u{1b}[0m getting status of '\u{1b}[35;1m/x\u{1b}[0m':\n       No such file\n";
         assert_eq!(
-            complaint(stderr),
+            error_message(stderr),
             "Nix: getting status of '/x': No such file"
         );
-        assert_eq!(complaint(""), "Nix failed and did not say why");
+        assert_eq!(error_message(""), "Nix failed and did not say why");
     }
 }

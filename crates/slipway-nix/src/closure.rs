@@ -1,4 +1,4 @@
-//! What a store path needs to run is what it refers to, and only Nix knows that.
+//! Queries the closure of store paths.
 
 use std::fs;
 use std::path::{Component, Path};
@@ -8,25 +8,26 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::error::Error;
 use crate::nix::Nix;
-use crate::path::StorePath;
+use slipway_store_path::StorePath;
 
 /// A path of a closure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathInfo {
     pub path: StorePath,
-    /// The paths that it refers to; it may be one of them.
+    /// The paths that it refers to, possibly including itself.
     pub references: Vec<StorePath>,
-    /// Of its NAR, as this version of Nix writes it: the same text, the same content.
+    /// Hash of its NAR in the notation of the installed Nix version. Equal hashes mean equal
+    /// content.
     pub nar_hash: String,
-    /// Of its NAR, in bytes.
+    /// Size of its NAR, in bytes.
     pub nar_size: u64,
 }
 
-/// As many links as the kernel follows (Linux, path_resolution(7)).
+/// Most symbolic links to follow, as in the kernel (Linux, path_resolution(7)).
 const LINKS: usize = 40;
 
 impl Nix {
-    /// The store path that `path` is, or is a link to, such as `./result`.
+    /// The store path at `path`, following links that point to it, such as `./result`.
     pub fn store_path(&self, path: &Path) -> Result<StorePath, Error> {
         let io = |source| Error::Path {
             path: path.display().to_string(),
@@ -38,7 +39,7 @@ impl Nix {
             if let Some(found) = in_store(store, &at) {
                 return found;
             }
-            // A link in the store is content: those that lead there are followed, and no more.
+            // Do not follow links inside the store: they are content.
             let Ok(target) = fs::read_link(&at) else {
                 break;
             };
@@ -53,26 +54,26 @@ impl Nix {
         })
     }
 
-    /// These paths with all that they refer to, directly or not, sorted by path.
+    /// The closure of `paths`, sorted by path.
     pub fn closure(&self, paths: &[StorePath]) -> Result<Vec<PathInfo>, Error> {
         let call = self
             .nix()
             .args(["path-info", "--json", "--recursive"])
             .args(paths.iter().map(StorePath::as_str));
         let (stdout, _) = self.text(&call).map_err(|error| match error {
-            Error::Failed(said) if said.ends_with("is not valid") => {
-                Error::NotInStore(named_in(&said).to_owned())
+            Error::Failed(message) if message.ends_with("is not valid") => {
+                Error::NotInStore(path_in_message(&message).to_owned())
             }
             other => other,
         })?;
-        let shown: Value = serde_json::from_str(&stdout).map_err(|e| call.unexpected(e))?;
-        let mut infos = parse(&self.store, &shown, &call)?;
+        let output: Value = serde_json::from_str(&stdout).map_err(|e| call.unexpected(e))?;
+        let mut infos = parse(&self.store, &output, &call)?;
         infos.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(infos)
     }
 }
 
-/// What a path below the directory of the store is; `None` if it is elsewhere.
+/// Parses a path below the store directory; `None` if it is elsewhere.
 fn in_store(store: &Path, path: &Path) -> Option<Result<StorePath, Error>> {
     let mut below = path.strip_prefix(store).ok()?.components();
     let first = below.next()?;
@@ -83,7 +84,7 @@ fn in_store(store: &Path, path: &Path) -> Option<Result<StorePath, Error>> {
     let root = store.join(first);
     let text = root.to_string_lossy();
     Some(match below.next() {
-        None => text.parse(),
+        None => text.parse().map_err(Error::from),
         Some(_) => Err(Error::WithinStorePath {
             path: path.display().to_string(),
             root: text.into_owned(),
@@ -92,15 +93,17 @@ fn in_store(store: &Path, path: &Path) -> Option<Result<StorePath, Error>> {
 }
 
 /// `Nix: path '/nix/store/…' is not valid` → the path.
-fn named_in(said: &str) -> &str {
-    said.split('\'').nth(1).unwrap_or(said)
+fn path_in_message(message: &str) -> &str {
+    message.split('\'').nth(1).unwrap_or(message)
 }
 
-/// Until Nix 2.18 a list of objects with `path`; then an object of these by path, with null for
-/// what is not there. In the format's second version, of Nix 2.33, that object is in `info` and paths
-/// come without the store.
-fn parse(store: &str, shown: &Value, call: &Call) -> Result<Vec<PathInfo>, Error> {
-    let rows: Vec<(&str, &Value)> = match shown.get("info").unwrap_or(shown) {
+/// Parses the output of `nix path-info --json`.
+///
+/// Up to Nix 2.18 it is a list of objects with `path`; then an object by path, with null for
+/// missing paths. In version 2 of the format, since Nix 2.33, that object is in `info` and its
+/// paths lack the store directory.
+fn parse(store: &str, output: &Value, call: &Call) -> Result<Vec<PathInfo>, Error> {
+    let rows: Vec<(&str, &Value)> = match output.get("info").unwrap_or(output) {
         Value::Array(rows) => rows
             .iter()
             .map(|row| (row["path"].as_str().unwrap_or_default(), row))
@@ -145,20 +148,20 @@ mod tests {
     const A: &str = "dwrg9gsy7ym646zy6vvgp5zhhsswfaai-a";
     const B: &str = "dwrg9gsy7ym646zy6vvgp5zhhsswfaai-b";
 
-    fn read(shown: &Value) -> Result<Vec<PathInfo>, Error> {
-        parse("/nix/store", shown, &Call::new("nix"))
+    fn read(output: &Value) -> Result<Vec<PathInfo>, Error> {
+        parse("/nix/store", output, &Call::new("nix"))
     }
 
     #[test]
-    fn a_closure_is_read_in_the_old_form_and_the_new() {
+    fn parses_old_and_new_formats() {
         let (a, b) = (format!("/nix/store/{A}"), format!("/nix/store/{B}"));
         let old = json!([{"path": a, "references": [b], "narSize": 120, "narHash": "sha256-x"}]);
         let keyed = json!({a: {"references": [b], "narSize": 120, "narHash": "sha256-x"}});
         let newest = json!({"version": 2, "storeDir": "/nix/store",
             "info": {A: {"references": [B], "narSize": 120, "narHash": {"algorithm": "sha256", "hash": "x"}}}});
-        for shown in [old, keyed, newest] {
-            let [info] = &read(&shown).unwrap()[..] else {
-                panic!("not one path: {shown}")
+        for output in [old, keyed, newest] {
+            let [info] = &read(&output).unwrap()[..] else {
+                panic!("not one path: {output}")
             };
             assert_eq!(info.path.name(), "a");
             assert_eq!(info.references[0].name(), "b");
@@ -168,22 +171,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_store_is_said() {
-        for shown in [
+    fn reports_paths_that_are_not_in_the_store() {
+        for output in [
             json!([{"path": format!("/nix/store/{A}"), "valid": false}]),
             json!({format!("/nix/store/{A}"): null}),
         ] {
-            let error = read(&shown).unwrap_err();
+            let error = read(&output).unwrap_err();
             assert!(matches!(error, Error::NotInStore(_)), "{error}");
         }
         assert_eq!(
-            named_in("Nix: path '/nix/store/x' is not valid"),
+            path_in_message("Nix: path '/nix/store/x' is not valid"),
             "/nix/store/x"
         );
     }
 
     #[test]
-    fn what_lacks_a_fact_is_refused() {
+    fn rejects_entries_with_missing_fields() {
         let row = json!({"references": [], "narSize": 1, "narHash": "x"});
         for field in ["references", "narSize", "narHash"] {
             let mut row = row.clone();
@@ -197,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_path_is_told_from_what_is_in_it_and_what_is_elsewhere() {
+    fn distinguishes_store_paths_from_paths_within_and_outside() {
         let at = |text: &str| in_store(Path::new("/nix/store"), Path::new(text));
         let a = format!("/nix/store/{A}");
         assert_eq!(at(&a).unwrap().unwrap().name(), "a");

@@ -1,4 +1,4 @@
-//! Derivations as Nix shows them.
+//! Evaluates installables and reads derivations.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,39 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::error::Error;
 use crate::nix::Nix;
-use crate::path::StorePath;
+use slipway_store_path::StorePath;
 
-/// A derivation with what Slipway reads of it.
+/// The parts of a derivation that Slipway uses.
 #[derive(Clone, Debug)]
 pub struct Derivation {
     pub path: StorePath,
-    /// Path of its output `out`, if it has one that is known beforehand.
+    /// Path of its output `out`, if it has one and the path is known before the build.
     pub output: Option<StorePath>,
-    /// Its attributes.
+    /// Its environment variables.
     pub environment: BTreeMap<String, String>,
 }
 
-/// One thing to be built.
+/// A requested derivation.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// What the user called it: `.#image`.
+    /// The installable as the user wrote it: `.#image`.
     pub installable: String,
     pub derivation: StorePath,
     /// Path of its output `out`.
     pub output: StorePath,
 }
 
-/// What a build comes to.
+/// What a build has to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// In the order of the installables.
     pub targets: Vec<Target>,
-    /// Derivations that would be built now.
+    /// Derivations that have to be built.
     pub to_build: Vec<StorePath>,
 }
 
 impl Nix {
-    /// Evaluates installables (`.#image`) and finds out what there is to be built for them.
+    /// Evaluates installables (`.#image`) and finds the derivations that have to be built for them.
     pub fn plan(&self, installables: &[String]) -> Result<Plan, Error> {
         let call = self
             .nix()
@@ -67,7 +67,7 @@ impl Nix {
 
     fn target(&self, call: &Call, row: &Value, installable: &str) -> Result<Target, Error> {
         let path = |value: &Value| match value.as_str() {
-            Some(text) => StorePath::with_store(&self.store, text),
+            Some(text) => Ok(StorePath::with_store(&self.store, text)?),
             None => Err(call.unexpected(format!(
                 "{installable} is not a derivation with an output named out"
             ))),
@@ -79,7 +79,7 @@ impl Nix {
         })
     }
 
-    /// Shows derivations; their order is that of their paths.
+    /// Reads derivations. The result is sorted by path.
     pub fn derivations(&self, paths: &[StorePath]) -> Result<Vec<Derivation>, Error> {
         if paths.is_empty() {
             return Ok(Vec::new());
@@ -88,12 +88,12 @@ impl Nix {
             .show_derivation()
             .args(paths.iter().map(StorePath::as_str));
         let (stdout, _) = self.text(&call)?;
-        let shown: Value = serde_json::from_str(&stdout).map_err(|e| call.unexpected(e))?;
-        parse_derivations(&self.store, &shown).map_err(|e| call.unexpected(e))
+        let output: Value = serde_json::from_str(&stdout).map_err(|e| call.unexpected(e))?;
+        parse_derivations(&self.store, &output).map_err(|e| call.unexpected(e))
     }
 }
 
-/// The derivations among the lines of a dry run.
+/// Parses the list of derivations in the output of a dry run.
 fn to_build(stderr: &str) -> Vec<StorePath> {
     let indented = stderr.lines().filter_map(|line| line.strip_prefix("  "));
     indented
@@ -102,10 +102,12 @@ fn to_build(stderr: &str) -> Vec<StorePath> {
         .collect()
 }
 
-/// Until Nix 2.32 an object of derivations by path; since then it is wrapped, and paths come
-/// without the store.
-fn parse_derivations(store: &str, shown: &Value) -> Result<Vec<Derivation>, Error> {
-    let by_path = shown.get("derivations").unwrap_or(shown).as_object();
+/// Parses the output of `nix derivation show`.
+///
+/// Up to Nix 2.32 it is an object by path; then that object is wrapped, and paths lack the store
+/// directory.
+fn parse_derivations(store: &str, output: &Value) -> Result<Vec<Derivation>, Error> {
+    let by_path = output.get("derivations").unwrap_or(output).as_object();
     let rows = by_path.into_iter().flatten();
     rows.map(|(path, row)| {
         let environment = row["env"].as_object().into_iter().flatten();
@@ -134,7 +136,7 @@ mod tests {
     const A: &str = "dwrg9gsy7ym646zy6vvgp5zhhsswfaai-a";
 
     #[test]
-    fn a_dry_run_lists_what_would_be_built_and_not_what_would_be_fetched() {
+    fn a_dry_run_lists_builds_without_downloads() {
         let stderr = format!(
             "warning: Git tree is dirty\nthese 2 derivations will be built:\n  /nix/store/{A}.drv\n  /nix/store/{A}-2.drv\n\
              this path will be fetched (0.1 MiB download):\n  /nix/store/{A}\n"
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn derivations_are_read_in_the_old_form_and_the_new() {
+    fn parses_old_and_new_formats() {
         let env = json!({"purl": "pkg:cargo/serde@1", "out": format!("/nix/store/{A}")});
         let old_path = format!("/nix/store/{A}.drv");
         let old = json!({old_path: {"env": env, "outputs": {"out": {"path": format!("/nix/store/{A}")}}}});
@@ -156,8 +158,8 @@ mod tests {
         let new = json!({"version": 4, "derivations": {new_path: {"env": env, "outputs": {"out": {"path": A}}}}});
         let fixed_path = format!("{A}.drv");
         let fixed = json!({"derivations": {fixed_path: {"env": env, "outputs": {"out": {"hash": "sha256-x"}}}}});
-        for shown in [old, new, fixed] {
-            let read = parse_derivations("/nix/store", &shown).unwrap();
+        for output in [old, new, fixed] {
+            let read = parse_derivations("/nix/store", &output).unwrap();
             assert_eq!(read[0].path.as_str(), format!("/nix/store/{A}.drv"));
             assert_eq!(read[0].output.as_ref().unwrap().name(), "a");
             assert_eq!(read[0].environment["purl"], "pkg:cargo/serde@1");

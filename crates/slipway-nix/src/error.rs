@@ -1,7 +1,8 @@
 use std::io;
 
-/// Everything that can go wrong with Nix. Each message is one line: the thing, the cause, the next
-/// step.
+use slipway_store_path::{BadStorePath, StorePath};
+
+/// Errors of Nix and of calling it. Each message is one line: the thing, the cause, the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
@@ -27,8 +28,8 @@ pub enum Error {
     )]
     NoBuildUsers(String),
 
-    #[error("{0:?} is not a path of the Nix store")]
-    BadStorePath(String),
+    #[error(transparent)]
+    BadStorePath(#[from] BadStorePath),
 
     #[error("{0} is not in the Nix store; build it first")]
     NotInStore(String),
@@ -53,8 +54,12 @@ pub enum Error {
     #[error("{command} answered in a form that is not known: {reason}")]
     Unexpected { command: String, reason: String },
 
-    #[error("{0}")]
-    Build(String),
+    #[error("{message}")]
+    Build {
+        message: String,
+        /// The derivation whose build failed, if one did.
+        failed: Option<StorePath>,
+    },
 
     #[error(
         "{file} came into the store as {got}, but the build expects {expected}; it is not what was pinned"

@@ -1,4 +1,5 @@
-//! Values that Nix computes: tables that a flake holds, to be read here and not to be repeated.
+//! Evaluates Nix expressions. Slipway reads tables from the flake, so that they are not duplicated
+//! in Rust.
 
 use serde_json::Value;
 
@@ -6,7 +7,7 @@ use crate::error::Error;
 use crate::nix::Nix;
 
 impl Nix {
-    /// The value of an installable (`.#lib.platforms`); nothing is built.
+    /// Evaluates an installable (`.#lib.platforms`) without building anything.
     pub fn evaluate(&self, installable: &str) -> Result<Value, Error> {
         let call = self.nix().args(["eval", "--json", installable]);
         let (stdout, _) = self.text(&call)?;

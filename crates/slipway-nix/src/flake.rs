@@ -1,4 +1,4 @@
-//! Flakes by their references: their sources, their inputs, their locks.
+//! Sources, inputs and lock files of flakes.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::nix::Nix;
 
 impl Nix {
-    /// The directory in the store that holds a flake's files.
+    /// The store directory with a flake's files.
     pub fn flake_source(&self, flake: &str) -> Result<PathBuf, Error> {
         let call = self.nix().args(["flake", "metadata", "--json", flake]);
         let (stdout, _) = self.text(&call)?;
@@ -19,7 +19,7 @@ impl Nix {
         }
     }
 
-    /// The directories in the store that hold the files of a flake's inputs, and of theirs.
+    /// The store directories of a flake's inputs, including indirect ones.
     pub fn flake_inputs(&self, flake: &str) -> Result<Vec<PathBuf>, Error> {
         let words = ["flake", "archive", "--dry-run", "--json", flake];
         let call = self.nix().args(words);
@@ -30,7 +30,7 @@ impl Nix {
         Ok(paths)
     }
 
-    /// Writes flake.lock beside the flake.nix in a directory, which need not be known to git.
+    /// Writes flake.lock next to the flake.nix in `directory`, which may be untracked by git.
     pub fn lock_flake(&self, directory: &Path) -> Result<(), Error> {
         let flake = format!("path:{}", directory.display());
         let call = self.nix().args(["flake", "lock", &flake]);
@@ -52,7 +52,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn inputs_of_inputs_are_inputs() {
+    fn includes_inputs_of_inputs() {
         let archive = json!({
             "path": "/own",
             "inputs": {"a": {"path": "/a", "inputs": {"b": {"path": "/b", "inputs": {}}}}},

@@ -1,8 +1,8 @@
 //! Typed calls of the `nix` command.
 //!
-//! The command, not a library, is Nix's stable interface: it works with the Nix that is there, with
-//! its settings, its daemon, its remote builders and caches. Every call goes through [`Nix`], which
-//! knows what differs between versions and can print what it runs.
+//! Slipway calls the command instead of a library because only the command is a stable interface.
+//! It also uses the installed Nix with its settings, daemon, remote builders and caches. Every call
+//! goes through [`Nix`], which handles differences between versions and can print its commands.
 
 mod build;
 mod call;
@@ -12,8 +12,6 @@ mod error;
 mod evaluate;
 mod flake;
 mod nix;
-mod path;
-pub mod progress;
 mod seed;
 mod store;
 
@@ -22,6 +20,6 @@ pub use closure::PathInfo;
 pub use derivation::{Derivation, Plan, Target};
 pub use error::Error;
 pub use nix::{Access, Nix, Setup};
-pub use path::StorePath;
 pub use seed::{Deb, Kind, Seed};
+pub use slipway_store_path::StorePath;
 pub use store::HashMode;

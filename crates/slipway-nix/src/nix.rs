@@ -1,5 +1,4 @@
-//! The Nix that this machine has: its version, how it is set up, and what to pass so that it serves
-//! Slipway.
+//! The installed Nix: its version, its setup, and the options that Slipway passes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,61 +8,61 @@ use serde_json::Value;
 use crate::call::Call;
 use crate::error::Error;
 
-/// `MAJOR.MINOR` of the first version that has flakes.
+/// First version with flakes, as `MAJOR.MINOR`.
 const OLDEST: (u32, u32) = (2, 4);
 
-/// The version from which on the settings are shown by `nix config show`.
+/// First version with `nix config show`.
 const CONFIG_SHOW: (u32, u32) = (2, 20);
 
-/// The version from which on derivations are shown by `nix derivation show`.
+/// First version with `nix derivation show`.
 const DERIVATION_SHOW: (u32, u32) = (2, 15);
 
-/// A Nix that was found fit; runs in one directory.
+/// A Nix installation that passed the checks, with the directory to run in.
 #[derive(Debug)]
 pub struct Nix {
     version: (u32, u32),
     directory: PathBuf,
     options: Vec<String>,
     verbose: bool,
-    /// Directory of the store, without a slash at the end.
+    /// The store directory, without a trailing slash.
     pub(crate) store: String,
 }
 
-/// How the machine's Nix is set up, for who wants to know.
+/// How Nix is set up on the machine, for `slipway doctor`.
 #[derive(Debug)]
 pub struct Setup {
     /// `MAJOR.MINOR`
     pub version: (u32, u32),
-    /// Whether the user's settings have what Slipway otherwise turns on for each call.
+    /// Whether the user's settings enable flakes. Slipway enables them for its own calls.
     pub flakes: bool,
-    /// Whether the user's settings build in a sandbox.
+    /// Whether the user's settings enable the sandbox.
     pub sandbox: bool,
     pub access: Access,
-    /// Directory of the store.
+    /// The store directory.
     pub store: PathBuf,
 }
 
-/// By what right the store is written to.
+/// How the store is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// A daemon does it.
+    /// Through the daemon.
     Daemon,
-    /// The user's own: root's mostly.
+    /// Directly, usually as root.
     Own,
 }
 
 impl Nix {
-    /// What is set up, without what Slipway adds to it.
+    /// Reads the user's setup, without the options that Slipway adds.
     pub fn setup(&self) -> Result<Setup, Error> {
         let words = self.words_for_settings();
         let own = self.text(&Call::new("nix").args(words));
-        // Without `nix-command` Nix does not even show its settings.
-        let shown = match &own {
+        // `nix config show` itself needs the feature `nix-command`.
+        let output = match &own {
             Ok((stdout, _)) => stdout.clone(),
             Err(_) => self.text(&Call::new("nix").args(features()).args(words))?.0,
         };
         let setting = |name: &str| {
-            let line = shown.lines().find_map(|line| line.strip_prefix(name));
+            let line = output.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|rest| rest.trim_start().strip_prefix('='))
                 .unwrap_or_default()
         };
@@ -87,9 +86,9 @@ impl Nix {
         })
     }
 
-    /// Finds Nix and checks that it can build: that it is new enough, that the store can be
-    /// written, that there are build users. `directory` is where the flake is; with `verbose` each
-    /// call is printed before it is made.
+    /// Finds Nix and checks that it is recent enough, that the store is writable and that there are
+    /// build users. `directory` is the directory of the flake. With `verbose`, each call is printed
+    /// before it runs.
     pub fn find(directory: impl Into<PathBuf>, verbose: bool) -> Result<Self, Error> {
         let (stdout, _) = Call::new("nix").arg("--version").text(None)?;
         let version = parse_version(&stdout).filter(|version| *version >= OLDEST);
@@ -120,6 +119,17 @@ impl Nix {
         Ok(nix)
     }
 
+    /// Changes the directory that relative flake references are resolved from.
+    pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    /// `MAJOR.MINOR`
+    pub fn version(&self) -> (u32, u32) {
+        self.version
+    }
+
     fn words_for_settings(&self) -> &'static [&'static str] {
         if self.version >= CONFIG_SHOW {
             &["config", "show"]
@@ -143,15 +153,15 @@ impl Nix {
         let mut option = |name: &str, value: &str| {
             options.extend(["--option", name, value].map(String::from));
         };
-        // A flake without inputs asks no registry, but Nix would download it all the same.
+        // Nix downloads the flake registry even for a flake without inputs.
         option("flake-registry", "");
-        // Nothing of a Slipway flake is in the public cache, and offline asking it costs seconds.
-        // Caches that somebody set up are another matter.
+        // The public cache has no outputs of a Slipway flake, and querying it offline takes
+        // seconds. Keep caches that the user configured.
         let substituters = &settings["substituters"];
         if substituters["value"] == substituters["defaultValue"] {
             option("substituters", "");
         }
-        // For others than root the daemon decides.
+        // For other users, the daemon decides.
         let is_root = rustix::process::geteuid().is_root();
         if is_root && settings["sandbox"]["value"] != Value::Bool(true) {
             option("sandbox", "true");
@@ -159,12 +169,12 @@ impl Nix {
         options
     }
 
-    /// A call of `nix` with the options that it always gets.
+    /// A call of `nix` with the usual options.
     pub(crate) fn nix(&self) -> Call {
         Call::new("nix").args(&self.options)
     }
 
-    /// The word that shows derivations in this version.
+    /// The call that shows derivations in this version.
     pub(crate) fn show_derivation(&self) -> Call {
         if self.version >= DERIVATION_SHOW {
             self.nix().args(["derivation", "show"])
@@ -173,7 +183,7 @@ impl Nix {
         }
     }
 
-    /// Prints the call if that was asked for.
+    /// Prints the call in verbose mode.
     pub(crate) fn announce(&self, call: &Call) {
         if self.verbose {
             eprintln!("$ {call}");
@@ -190,7 +200,7 @@ impl Nix {
     }
 }
 
-/// Reads `nix (Nix) 2.8.0`, and what its relatives print.
+/// Parses the output of `nix --version`, such as `nix (Nix) 2.8.0`, and that of forks.
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     let version = text.split_whitespace().last()?;
     let mut numbers = version.split('.').map(|part| {
@@ -202,7 +212,7 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// The options that turn on what Slipway uses of Nix.
+/// The options that enable the features Slipway uses.
 fn features() -> [&'static str; 2] {
     ["--extra-experimental-features", "nix-command flakes"]
 }
@@ -217,7 +227,7 @@ fn check_store() -> Result<(), Error> {
     let writable = rustix::fs::access(state.join("db"), rustix::fs::Access::WRITE_OK).is_ok();
     let chosen_otherwise = std::env::var_os("NIX_REMOTE").is_some_and(|value| !value.is_empty());
     let daemon = state.join("daemon-socket/socket").exists();
-    // Root makes the store when it is not there yet.
+    // Root creates a missing store.
     if writable || daemon || chosen_otherwise || rustix::process::geteuid().is_root() {
         Ok(())
     } else {
@@ -234,7 +244,7 @@ fn check_build_users(settings: &Value) -> Result<(), Error> {
     }
     match fs::read_to_string("/etc/group") {
         Ok(groups) if !has_members(&groups, group) => Err(Error::NoBuildUsers(group.into())),
-        // Groups may come from elsewhere; then Nix itself is to judge.
+        // The group may come from another source, so leave the check to Nix.
         _ => Ok(()),
     }
 }
@@ -266,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_read_from_nix_and_its_relatives() {
+    fn parses_versions_of_nix_and_its_forks() {
         for (text, version) in [
             ("nix (Nix) 2.8.0\n", Some((2, 8))),
             ("nix (Nix) 2.26.3pre20250101_abc", Some((2, 26))),
@@ -280,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_cache_is_not_asked_but_one_that_was_set_up_is() {
+    fn disables_the_public_cache_but_keeps_configured_ones() {
         let default = json!(["https://cache.example"]);
         let silent = json!({"substituters": {"value": default, "defaultValue": default}, "sandbox": {"value": true}});
         assert!(
@@ -295,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_counts_when_it_has_members() {
+    fn a_build_group_needs_members() {
         let groups = "root:x:0:\nnixbld:x:994:nixbld1,nixbld2\nempty:x:9:\n";
         assert!(has_members(groups, "nixbld"));
         assert!(

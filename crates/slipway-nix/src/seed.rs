@@ -1,54 +1,63 @@
-//! Seeds: the derivations that stand for files from outside.
+//! Seeds: derivations for files that are fetched from outside.
 //!
-//! The package URL (`purl`, the standard of the Package-URL project) in a derivation tells where
-//! its file comes from; the rest of what fetching needs stands beside it.
+//! The derivation's package URL (`purl`, a standard of the Package-URL project) identifies the
+//! file. Other attributes contain what else is needed to fetch it.
 
 use crate::derivation::Derivation;
 use crate::error::Error;
 use crate::nix::Nix;
-use crate::path::StorePath;
+use percent_encoding::percent_decode_str;
+use slipway_store_path::StorePath;
 
 /// A file that a build needs from outside.
 #[derive(Clone, Debug)]
 pub struct Seed {
-    /// Name that the file must have when it is added.
+    /// Name under which the file must be added to the store.
     pub name: String,
-    /// Where it must come to be in the store.
+    /// Expected store path.
     pub output: StorePath,
     pub kind: Kind,
 }
 
-/// Where a seed comes from.
+/// Source of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Deb(Deb),
-    /// A crate of the registry that Cargo.lock names.
+    /// A crate from the registry in Cargo.lock.
     Crate {
         name: String,
         version: String,
         sha256: String,
     },
+    /// The files of a git repository in Cargo.lock.
+    Git {
+        url: String,
+        commit: String,
+        sha256: String,
+    },
 }
 
-/// A Debian package, or one executable out of it.
+/// A Debian package, or one executable from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deb {
     /// `libc6 2.41-12 (amd64)`
     pub label: String,
     /// `debian` or `debian-security`.
     pub archive: String,
-    /// Below the root of the archive.
+    /// Path below the root of the archive.
     pub path: String,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Of the package, in hex.
+    /// Hash of the package, in hex.
     pub sha256: String,
-    /// Path within the package of the executable that is wanted in its place.
+    /// Path of an executable in the package. If set, the seed is this executable instead of the
+    /// package.
     pub executable: Option<String>,
 }
 
 impl Nix {
-    /// The seeds among derivations, for example those that a plan would build: these are missing.
+    /// Finds the seeds among derivations. For the derivations that a plan builds, these are the
+    /// missing seeds.
     pub fn seeds(&self, derivations: &[StorePath]) -> Result<Vec<Seed>, Error> {
         self.derivations(derivations)?
             .iter()
@@ -72,7 +81,7 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
             .ok_or_else(|| format!("the seed has no attribute {name}"))
     };
     let purl = attribute("purl")?;
-    let bad = || format!("{purl} is not the URL of a Debian package or a crate");
+    let bad = || format!("{purl} is not the URL of a Debian package, a crate or a git repository");
     let (kind, rest) = purl
         .strip_prefix("pkg:")
         .and_then(|rest| rest.split_once('/'))
@@ -87,12 +96,22 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
             version,
             sha256: attribute("outputHash")?,
         },
+        "generic" => {
+            let url = qualifiers
+                .split('&')
+                .find_map(|one| one.strip_prefix("vcs_url=git%2B"));
+            Kind::Git {
+                url: url.and_then(decode).ok_or_else(bad)?,
+                commit: version,
+                sha256: attribute("outputHash")?,
+            }
+        }
         "deb" => {
             let architecture = qualifiers
                 .split('&')
                 .find_map(|one| one.strip_prefix("arch="))
                 .ok_or_else(bad)?;
-            let executable = derivation.environment.get("executable").cloned();
+            let executable = derivation.environment.get("program").cloned();
             let hash = if executable.is_some() {
                 "debSha256"
             } else {
@@ -119,15 +138,10 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
     })
 }
 
-/// Undoes percent-encoding.
+/// Decodes percent-encoding.
 fn decode(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        bytes.extend(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).ok()
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -163,7 +177,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_package_is_known_by_its_url() {
+    fn parses_the_purl_of_a_package() {
         let seed = parse(&derivation(&DEB)).unwrap();
         assert_eq!(seed.name, "x.deb");
         let Kind::Deb(deb) = seed.kind else {
@@ -177,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_of_the_package_that_holds_an_executable_stands_apart() {
-        let more = [("executable", "usr/bin/x"), ("debSha256", "bb")];
+    fn an_executable_has_a_separate_hash_for_its_package() {
+        let more = [("program", "usr/bin/x"), ("debSha256", "bb")];
         let seed = parse(&derivation(&[&DEB[..], &more].concat())).unwrap();
         let Kind::Deb(deb) = seed.kind else {
             panic!("not a deb")
@@ -190,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_is_known_by_its_url() {
+    fn parses_the_purl_of_a_crate() {
         let seed = parse(&derivation(&[
             ("purl", "pkg:cargo/lz4-sys@1.11.1%2Blz4-1.10.0"),
             ("outputHash", "aa"),
@@ -205,7 +219,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_seed_of_a_known_kind_is_refused() {
+    fn parses_the_purl_and_commit_of_a_git_repository() {
+        let seed = parse(&derivation(&[
+            (
+                "purl",
+                "pkg:generic/far@e7f5?vcs_url=git%2Bhttps://host/far%23x.git",
+            ),
+            ("outputHash", "aa"),
+        ]))
+        .unwrap();
+        let expected = Kind::Git {
+            url: "https://host/far#x.git".into(),
+            commit: "e7f5".into(),
+            sha256: "aa".into(),
+        };
+        assert_eq!(seed.kind, expected);
+    }
+
+    #[test]
+    fn rejects_seeds_of_unknown_kinds() {
         for purl in [
             "pkg:npm/x@1",
             "http://x",

@@ -1,27 +1,27 @@
-//! Putting files into the store.
+//! Adds files to the store.
 
 use std::path::Path;
 
 use crate::call::Call;
 use crate::error::Error;
 use crate::nix::Nix;
-use crate::path::StorePath;
+use slipway_store_path::StorePath;
 
-/// How the hash of a file is taken (Nix manual, `outputHashMode`).
+/// How a file is hashed (Nix manual, `outputHashMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashMode {
-    /// Of its bytes.
+    /// Hash of its bytes.
     Flat,
-    /// Of its NAR.
+    /// Hash of its NAR.
     Recursive,
 }
 
-/// How many files one call gets; far below what a command line can hold.
+/// Most files for one call, far below the limit of a command line.
 const FILES_PER_CALL: usize = 256;
 
 impl Nix {
-    /// Makes links to paths, by which Nix knows that they are in use: `link`, `link-2`, … in the order
-    /// of the paths. (`nix build` makes its links in another order.)
+    /// Creates links to paths and registers them as GC roots: `link`, `link-2`, … in the order of
+    /// the paths. (`nix build` numbers its links differently.)
     pub fn link(&self, link: &Path, paths: &[&StorePath]) -> Result<(), Error> {
         let call = Call::new("nix-store").arg("--realise");
         let call = call.args(paths.iter().map(|path| path.as_str()));
@@ -29,8 +29,8 @@ impl Nix {
         self.text(&call).map(drop)
     }
 
-    /// Adds files to the store under the path that a fixed-output derivation of the same name and
-    /// hash has, and checks that it is the one expected.
+    /// Adds files to the store as fixed-output derivations would, and checks that each store path
+    /// is the expected one.
     pub fn add_fixed(&self, mode: HashMode, files: &[(&Path, &StorePath)]) -> Result<(), Error> {
         for files in files.chunks(FILES_PER_CALL) {
             let mut call = Call::new("nix-store").arg("--add-fixed");

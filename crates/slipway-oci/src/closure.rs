@@ -1,5 +1,7 @@
-//! What an image must hold is not a list that someone keeps: it is the closure that Nix knows.
-//! Nix hands it to a builder as a file, and the order of layers comes from it.
+//! Closures of store paths. An image holds exactly the closure of its program, as computed by Nix.
+//!
+//! Nix passes the closure to a builder as a file. Its dependency order also decides the order of
+//! the image's layers.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -13,19 +15,22 @@ pub struct Node {
     pub references: Vec<StorePath>,
 }
 
-/// A set of store paths that holds every path they refer to, dependencies before dependents.
+/// A set of store paths that contains every path they refer to, dependencies before dependents.
 ///
-/// Where dependencies leave the order open, the path whose name comes first by bytes is first:
-/// names change less often than hashes, so the order of layers does too.
+/// Where dependencies leave the order open, paths are sorted by name (bytewise). Names change less
+/// often than hashes, so the order of layers stays stable across updates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closure(Vec<Node>);
 
 impl Closure {
-    /// Reads the file that Nix writes for the derivation attribute `exportReferencesGraph`.
+    /// Parses the file that Nix writes for the derivation attribute `exportReferencesGraph`.
     ///
-    /// For each path it has these lines: the path, its deriver (or an empty line), the number of
-    /// its references, each reference. A path may refer to itself. Source: Nix manual, "Advanced
-    /// Attributes", `exportReferencesGraph`, which names the format of `nix-store --register-validity`.
+    /// For each path, the file has these lines: the path, its deriver (or an empty line), the
+    /// number of its references, each reference. A path may refer to itself. Source: Nix manual,
+    /// "Advanced Attributes", `exportReferencesGraph`, which names the format of
+    /// `nix-store --register-validity`.
+    ///
+    /// Errors: a malformed graph (with its line number), or a graph that is not a closure.
     pub fn parse(graph: &str) -> Result<Closure> {
         let mut lines = Lines::new(graph);
         let mut references = BTreeMap::new();
@@ -33,14 +38,14 @@ impl Closure {
             let at = lines.number;
             lines.next("the deriver")?;
             let count = lines.count()?;
-            let these = (0..count).map(|_| lines.path()).collect::<Result<_>>()?;
+            let refs = (0..count).map(|_| lines.path()).collect::<Result<_>>()?;
             if references.contains_key(&path) {
                 return Err(Error::Graph {
                     line: at,
                     reason: format!("{path} is listed twice"),
                 });
             }
-            references.insert(path, these);
+            references.insert(path, refs);
         }
         if references.is_empty() {
             return Err(lines.fault("it lists no path".to_owned()));
@@ -48,15 +53,34 @@ impl Closure {
         Closure::new(references)
     }
 
-    /// The closure of these paths, each with all that it refers to (itself or not).
+    /// Builds a closure from each path's references. Self-references are allowed and dropped.
     pub fn new(references: BTreeMap<StorePath, Vec<StorePath>>) -> Result<Closure> {
-        let tidy = |(path, mut these): (StorePath, Vec<StorePath>)| {
-            these.retain(|reference| *reference != path);
-            these.sort();
-            these.dedup();
-            (path, these)
+        let normalize = |(path, mut refs): (StorePath, Vec<StorePath>)| {
+            refs.retain(|reference| *reference != path);
+            refs.sort();
+            refs.dedup();
+            (path, refs)
         };
-        sort(references.into_iter().map(tidy).collect()).map(Closure)
+        sort(references.into_iter().map(normalize).collect()).map(Closure)
+    }
+
+    /// The union of several closures.
+    pub fn merge(closures: impl IntoIterator<Item = Closure>) -> Result<Closure> {
+        let nodes = closures.into_iter().flat_map(|closure| closure.0);
+        Closure::new(
+            nodes
+                .map(|node| (node.path, node.references))
+                .collect::<BTreeMap<_, _>>(),
+        )
+    }
+
+    /// Removes `path` from the closure. It is an error if another path refers to it.
+    pub fn without(mut self, path: &StorePath) -> Result<Closure> {
+        if let Some(node) = self.0.iter().find(|node| node.references.contains(path)) {
+            return Err(Error::GraphLacks(node.path.clone(), path.clone()));
+        }
+        self.0.retain(|node| node.path != *path);
+        Ok(self)
     }
 
     /// The paths with their references, dependencies first.
@@ -69,12 +93,13 @@ impl Closure {
         self.0.iter().map(|node| &node.path)
     }
 
-    /// How many other paths need each one, directly or not; in the order of the paths.
+    /// For each path, how many other paths depend on it, directly or indirectly. The order is that
+    /// of [`Closure::paths`].
     pub fn dependents(&self) -> Vec<usize> {
         let position: BTreeMap<&StorePath, usize> = self.paths().zip(0..).collect();
         let words = self.0.len().div_ceil(64);
-        // A bit for each path that needs this one. Dependents are the later ones, so their own sets
-        // are whole when they are passed on.
+        // Each set is a bitmap of the paths that depend on this one. Dependents come later in the
+        // list, so a path's set is complete by the time it is passed on to its references.
         let mut sets = vec![vec![0_u64; words]; self.0.len()];
         for (dependent, node) in self.0.iter().enumerate().rev() {
             let mut passed_on = std::mem::take(&mut sets[dependent]);
@@ -92,13 +117,14 @@ impl Closure {
     }
 }
 
-/// Kahn's algorithm with a heap for the paths whose dependencies are all out.
+/// Topological sort by Kahn's algorithm. The heap holds the paths whose dependencies are all
+/// emitted.
 fn sort(references: BTreeMap<StorePath, Vec<StorePath>>) -> Result<Vec<Node>> {
     let mut dependents: BTreeMap<&StorePath, Vec<&StorePath>> = BTreeMap::new();
     let mut waiting: BTreeMap<&StorePath, usize> = BTreeMap::new();
-    for (path, these) in &references {
-        waiting.insert(path, these.len());
-        for reference in these {
+    for (path, refs) in &references {
+        waiting.insert(path, refs.len());
+        for reference in refs {
             if !references.contains_key(reference) {
                 return Err(Error::GraphLacks(path.clone(), reference.clone()));
             }
@@ -159,8 +185,8 @@ impl<'a> Lines<'a> {
 
     fn path(&mut self) -> Result<StorePath> {
         let line = self.next("a store path")?;
-        line.parse()
-            .map_err(|error: Error| self.fault(error.to_string()))
+        line.parse::<StorePath>()
+            .map_err(|error| self.fault(error.to_string()))
     }
 
     fn path_or_end(&mut self) -> Result<Option<StorePath>> {
@@ -212,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_come_first_and_ties_go_by_name() {
+    fn sorts_dependencies_first_and_breaks_ties_by_name() {
         let nodes: [(&str, &[&str]); 4] = [
             ("app", &["ssl", "kafka", "app"]),
             ("kafka", &["libc", "ssl"]),
@@ -223,10 +249,10 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_needed_by_all_that_lead_to_it() {
+    fn counts_direct_and_indirect_dependents() {
         let mut nodes: Vec<(String, Vec<String>)> = vec![("0-libc".into(), vec![])];
         for number in 0..70 {
-            // A hash is made of the first letter, which tells them apart.
+            // The first letter of the name becomes the hash, so that hashes differ.
             let letter = char::from(b"bcdfghijklm"[number % 11]);
             nodes.push((format!("{letter}-{number}"), vec!["0-libc".into()]));
         }
@@ -251,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_file_does_not_matter() {
+    fn ignores_the_order_of_the_graph_file() {
         let mut nodes: Vec<(&str, &[&str])> = vec![("zlib", &[]), ("bz", &[]), ("app", &["bz"])];
         let one = order(&graph(&nodes));
         nodes.reverse();
@@ -260,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn the_deriver_is_passed_over_and_a_self_reference_is_dropped() {
+    fn skips_the_deriver_and_drops_self_references() {
         let a = path("a");
         let closure = Closure::parse(&format!("{a}\n/nix/store/x.drv\n1\n{a}\n")).unwrap();
         assert_eq!(closure.nodes()[0].references, []);
     }
 
     #[test]
-    fn a_malformed_graph_is_refused_with_its_line() {
+    fn rejects_malformed_graphs_with_the_line_number() {
         let a = path("a");
         assert!(refusal("").contains("lists no path"));
         assert!(refusal("hello\n\n0\n").starts_with("reference graph, line 1: \"hello\""));
@@ -283,9 +309,9 @@ mod tests {
     }
 
     #[test]
-    fn a_graph_that_is_no_closure_is_refused() {
+    fn rejects_graphs_that_are_not_closures() {
         assert!(refusal(&graph(&[("a", &["b"])])).contains("does not list"));
-        let circle = graph(&[("a", &["b"]), ("b", &["a"])]);
-        assert!(refusal(&circle).contains("lead back"));
+        let cycle = graph(&[("a", &["b"]), ("b", &["a"])]);
+        assert!(refusal(&cycle).contains("lead back"));
     }
 }

@@ -1,5 +1,6 @@
-//! zstd is smaller and unpacks faster, gzip is what every old engine reads; a build chooses, and
-//! the rest of the crate need not know which.
+//! Compression of layers. zstd is smaller and unpacks faster, gzip is supported by every engine.
+//!
+//! Each build chooses a method. The rest of the crate does not depend on the choice.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -10,18 +11,20 @@ use flate2::write::DeflateEncoder;
 
 use crate::{Error, MediaType, Result};
 
-/// How much of a tar is compressed at a time, for itself. A new size means new digests; smaller
-/// chunks take less memory, larger ones compress better.
+/// Size of the chunks of a tar that are compressed independently, in bytes.
+///
+/// Changing it changes every digest. Smaller chunks take less memory, larger ones compress better.
 pub(crate) const CHUNK: usize = 4 << 20;
 
-/// A method and its level. Equal input gives equal bytes: equal chunks, no time stamp.
+/// A compression method and its level. The output is deterministic: the chunk size is fixed and no
+/// timestamp is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
     method: Method,
     level: i32,
 }
 
-/// How layers are compressed. Source: RFC 8878 (zstd), RFC 1952 (gzip).
+/// A compression method for layers. Source: RFC 8878 (zstd), RFC 1952 (gzip).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Zstd,
@@ -41,7 +44,8 @@ impl FromStr for Method {
 }
 
 impl Compression {
-    /// Without `level`: 19 for zstd and 9 for gzip, since a layer is packed once and pulled often.
+    /// Without `level`, the level is 19 for zstd and 9 for gzip: a layer is packed once and pulled
+    /// often. A level out of range is an error.
     pub fn new(method: Method, level: Option<i32>) -> Result<Compression> {
         let (name, lowest, highest, usual) = match method {
             Method::Zstd => ("zstd", 1, 22, 19),
@@ -59,7 +63,7 @@ impl Compression {
         Ok(Compression { method, level })
     }
 
-    /// The media type of a layer that is compressed so. Source: OCI image-spec, layer.md,
+    /// The media type of a layer compressed with this method. Source: OCI image-spec, layer.md,
     /// "`+gzip` Media Types" and "`+zstd` Media Types".
     pub fn media_type(&self) -> MediaType {
         match self.method {
@@ -68,19 +72,20 @@ impl Compression {
         }
     }
 
-    /// How many chunks may be compressed at a time, and how many may wait for their turn to be
-    /// written: so that not even a machine with many processors needs more than 200 MB. A worker
-    /// needs up to 16 MB for zstd's levels up to 9, 50 MB for 16 to 19, 70 MB for the others.
+    /// How many chunks may be compressed at the same time, and how many may wait to be written.
+    ///
+    /// The limits keep memory below 200 MB even on a machine with many processors. A worker needs
+    /// up to 16 MB for zstd levels up to 9, 50 MB for 16 to 19 and 70 MB for the others.
     pub(crate) fn limits(&self) -> (usize, usize) {
         match (self.method, self.level) {
-            // That many chunks on the way, and it does not matter when a thread is kept waiting.
+            // With this many chunks in flight, one delayed thread does not stall the others.
             (Method::Gzip, _) | (Method::Zstd, ..=9) => (6, 10),
             (Method::Zstd, 16..=19) => (3, 4),
             (Method::Zstd, _) => (2, 4),
         }
     }
 
-    /// Of a new blob.
+    /// The frame of a new blob.
     pub(crate) fn frame(&self) -> Frame {
         Frame {
             method: self.method,
@@ -89,16 +94,16 @@ impl Compression {
     }
 }
 
-/// Compresses chunks, each for itself.
+/// Compresses chunks independently of each other.
 pub(crate) struct Compressor {
     compression: Compression,
     zstd: zstd::bulk::Compressor<'static>,
 }
 
-/// A chunk, compressed.
+/// A compressed chunk.
 pub(crate) struct Compressed {
     pub bytes: Vec<u8>,
-    /// Of what was compressed; for zstd, of nothing.
+    /// CRC-32 of the uncompressed chunk for gzip; the CRC of no bytes for zstd.
     pub crc: Crc,
 }
 
@@ -110,7 +115,7 @@ impl Compressor {
         }
     }
 
-    /// Replaces what is in `out` by `chunk`, compressed.
+    /// Compresses `chunk` into `out`, replacing its content.
     pub fn compress(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> io::Result<Crc> {
         let Compression { method, level } = self.compression;
         out.clear();
@@ -126,7 +131,7 @@ impl Compressor {
                 let level = flate2::Compression::new(level.unsigned_abs());
                 let mut encoder = DeflateEncoder::new(mem::take(out), level);
                 encoder.write_all(chunk)?;
-                // Ends at a whole byte, so that another chunk can follow.
+                // A flush ends at a byte boundary, so that another chunk can follow.
                 encoder.flush()?;
                 *out = mem::take(encoder.get_mut());
             }
@@ -135,9 +140,12 @@ impl Compressor {
     }
 }
 
-/// What the compressed chunks stand in: nothing for zstd, where each is a frame; the header and
-/// trailer of the one member for gzip, where each is some blocks of it, as not every reader looks
-/// for a second member. Source: RFC 8878, section 3; RFC 1952, section 2.3; RFC 1951, section 3.2.
+/// The framing around compressed chunks.
+///
+/// For zstd each chunk is a frame of its own, so there is nothing to add. For gzip the chunks are
+/// deflate blocks of a single member, because some readers stop after the first member; the frame
+/// is that member's header and trailer. Source: RFC 8878, section 3; RFC 1952, section 2.3; RFC
+/// 1951, section 3.2.
 pub(crate) struct Frame {
     method: Method,
     crc: Crc,
@@ -147,12 +155,12 @@ impl Frame {
     pub fn start(&self) -> &'static [u8] {
         match self.method {
             Method::Zstd => &[],
-            // Deflate; no flags, no time, no word on the effort, and from an unknown system.
+            // Method deflate, no flags, no mtime, no extra flags, unknown operating system.
             Method::Gzip => &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255],
         }
     }
 
-    /// To be told of each chunk.
+    /// Accounts for a chunk. Must be called for each chunk in order.
     pub fn add(&mut self, chunk: &Compressed) {
         self.crc.combine(&chunk.crc);
     }
@@ -161,7 +169,7 @@ impl Frame {
         match self.method {
             Method::Zstd => Vec::new(),
             Method::Gzip => {
-                // A last block, of nothing.
+                // An empty final deflate block.
                 let mut end = vec![3, 0];
                 end.extend(self.crc.sum().to_le_bytes());
                 end.extend(self.crc.amount().to_le_bytes());
@@ -171,7 +179,8 @@ impl Frame {
     }
 }
 
-/// Reads the tar in a layer blob; `None` if a layer of this media type is not known.
+/// Returns a reader of the tar inside a layer blob, or `None` if the media type is not that of a
+/// layer.
 pub(crate) fn decoder<'a>(
     media_type: &MediaType,
     blob: impl Read + 'a,
@@ -192,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_out_of_range_is_refused_with_the_range() {
+    fn rejects_out_of_range_levels_and_names_the_range() {
         let error = Compression::new(Method::Gzip, Some(19)).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -203,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gzip_header_holds_no_time_no_name_and_no_system() {
+    fn gzip_header_has_no_time_name_or_system() {
         let frame = Compression::new(Method::Gzip, None).unwrap().frame();
         assert_eq!(frame.start(), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     }

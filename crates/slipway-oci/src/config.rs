@@ -1,58 +1,73 @@
-//! The config is the part of an image that an engine runs by. Its digest is the image's ID, so
-//! it holds nothing that differs from build to build.
+//! Image configs.
+//!
+//! An engine runs an image according to its config. The digest of the config is the image ID, so
+//! the config holds nothing that differs between builds.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Error, Layer, Platform, Result, Timestamp};
+use crate::{Digest, Error, Layer, Platform, Result, Timestamp, null};
 
 /// An image config. Source: OCI image-spec, config.md, "Properties".
 ///
-/// Fields that Slipway does not write are passed over on reading.
+/// Fields that Slipway does not write are ignored when reading.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageConfig {
-    /// RFC 3339, as [`Timestamp`] prints it.
+    /// RFC 3339, as printed by [`Timestamp`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     #[serde(flatten)]
     pub platform: Platform,
-    #[serde(default)]
-    pub config: Execution,
+    #[serde(default, deserialize_with = "null::or_default")]
+    pub config: RuntimeConfig,
     pub rootfs: RootFs,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "null::or_default"
+    )]
     pub history: Vec<History>,
 }
 
-/// How a container of the image is run. Source: OCI image-spec, config.md, `config`.
+/// How to run a container of the image. Source: OCI image-spec, config.md, `config`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Execution {
+pub struct RuntimeConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// `NAME=value`, sorted.
-    #[serde(skip_serializing_if = "is_empty", deserialize_with = "or_null")]
+    #[serde(
+        skip_serializing_if = "is_empty",
+        deserialize_with = "null::or_default"
+    )]
     pub env: Vec<String>,
-    #[serde(skip_serializing_if = "is_empty", deserialize_with = "or_null")]
+    #[serde(
+        skip_serializing_if = "is_empty",
+        deserialize_with = "null::or_default"
+    )]
     pub entrypoint: Vec<String>,
-    #[serde(skip_serializing_if = "is_empty", deserialize_with = "or_null")]
+    #[serde(
+        skip_serializing_if = "is_empty",
+        deserialize_with = "null::or_default"
+    )]
     pub cmd: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
     #[serde(
         skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "or_null"
+        deserialize_with = "null::or_default"
     )]
     pub labels: BTreeMap<String, String>,
-    /// `80/tcp`, sorted. In the document they are keys of empty objects.
+    /// `80/tcp`, sorted. In JSON the ports are keys of empty objects.
     #[serde(
         skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "or_null"
+        deserialize_with = "null::or_default"
     )]
     pub exposed_ports: BTreeMap<String, Nothing>,
 }
 
-/// An empty object.
+/// An empty JSON object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nothing {}
 
@@ -60,24 +75,16 @@ fn is_empty(list: &[String]) -> bool {
     list.is_empty()
 }
 
-/// Writers in Go put `null` where they have an empty list or map.
-fn or_null<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// What the layers unpack to, from the lowest. Source: OCI image-spec, config.md, `rootfs`.
+/// The layers' DiffIDs, lowest first. Source: OCI image-spec, config.md, `rootfs`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootFs {
     #[serde(rename = "type")]
     pub kind: String,
+    #[serde(default, deserialize_with = "null::or_default")]
     pub diff_ids: Vec<Digest>,
 }
 
-/// Where a layer comes from. Source: OCI image-spec, config.md, `history`.
+/// How a layer was created. Source: OCI image-spec, config.md, `history`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,12 +93,16 @@ pub struct History {
     pub created_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// That this step made no layer.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// This step created no layer.
+    #[serde(
+        default,
+        skip_serializing_if = "std::ops::Not::not",
+        deserialize_with = "null::or_default"
+    )]
     pub empty_layer: bool,
 }
 
-/// The ports of [`Execution::exposed_ports`], from `80`, which means TCP, or `53/udp`.
+/// Parses ports for [`RuntimeConfig::exposed_ports`]: `80`, which means TCP, or `53/udp`.
 pub fn ports(ports: &[String]) -> Result<BTreeMap<String, Nothing>> {
     let port = |text: &String| {
         let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
@@ -107,8 +118,8 @@ pub fn ports(ports: &[String]) -> Result<BTreeMap<String, Nothing>> {
     ports.iter().map(port).collect()
 }
 
-impl Execution {
-    /// Checks what an engine would only stumble over when it starts the container.
+impl RuntimeConfig {
+    /// Rejects values that an engine would only reject when it starts the container.
     pub fn check(&self) -> Result<()> {
         let fault = |what: &str, reason| {
             Err(Error::Config {
@@ -137,10 +148,10 @@ impl Execution {
 }
 
 impl ImageConfig {
-    /// The config of an image with these layers, from the lowest.
+    /// The config of an image with these layers, lowest first.
     pub fn new(
         platform: Platform,
-        config: Execution,
+        config: RuntimeConfig,
         created: Timestamp,
         layers: &[Layer],
     ) -> Result<ImageConfig> {
@@ -176,14 +187,14 @@ fn origin(layer: &Layer) -> String {
 mod tests {
     use super::*;
 
-    fn config(execution: Execution) -> Result<ImageConfig> {
+    fn config(runtime: RuntimeConfig) -> Result<ImageConfig> {
         let platform = "linux/arm64".parse().unwrap();
-        ImageConfig::new(platform, execution, Timestamp::default(), &[])
+        ImageConfig::new(platform, runtime, Timestamp::default(), &[])
     }
 
     #[test]
-    fn the_smallest_config_has_only_what_the_specification_requires() {
-        let json = serde_json::to_string(&config(Execution::default()).unwrap()).unwrap();
+    fn the_smallest_config_has_only_the_required_fields() {
+        let json = serde_json::to_string(&config(RuntimeConfig::default()).unwrap()).unwrap();
         assert_eq!(
             json,
             r#"{"created":"1970-01-01T00:00:01Z","architecture":"arm64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#
@@ -191,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_of_another_writer_is_read() {
+    fn reads_configs_of_other_tools() {
         let json = r#"{"author":"x","created":"2024-01-01T00:00:00.5+02:00","architecture":"amd64",
             "os":"linux","config":{"Env":["PATH=/bin"],"Cmd":null,"Labels":null,"ExposedPorts":{"80/tcp":{}}},
             "rootfs":{"type":"layers","diff_ids":[]},"history":[{"created_by":"x","empty_layer":true}]}"#;
@@ -201,7 +212,20 @@ mod tests {
     }
 
     #[test]
-    fn a_port_without_a_protocol_is_tcp() {
+    fn reads_nulls_and_empty_platforms_of_other_tools() {
+        let json = r#"{"created":null,"architecture":"","os":null,"config":null,
+            "rootfs":{"type":"layers","diff_ids":null},"history":null}"#;
+        let config: ImageConfig = serde_json::from_str(json).unwrap();
+        assert_eq!(config.platform, "unknown/unknown".parse().unwrap());
+        assert!(config.rootfs.diff_ids.is_empty() && config.history.is_empty());
+        let json = r#"{"architecture":"x86_64","os":"linux","config":{"User":null,"Env":null},
+            "rootfs":{"type":"layers","diff_ids":[]}}"#;
+        let config: ImageConfig = serde_json::from_str(json).unwrap();
+        assert_eq!(config.platform, "linux/amd64".parse().unwrap());
+    }
+
+    #[test]
+    fn ports_default_to_tcp() {
         let exposed = ports(&["8080".to_owned(), "53/udp".to_owned()]).unwrap();
         let json = serde_json::to_string(&exposed).unwrap();
         assert_eq!(json, r#"{"53/udp":{},"8080/tcp":{}}"#);
@@ -211,17 +235,17 @@ mod tests {
     }
 
     #[test]
-    fn what_could_never_start_is_refused() {
-        let env = |variable: &str| Execution {
+    fn rejects_configs_that_cannot_start() {
+        let env = |variable: &str| RuntimeConfig {
             env: vec![variable.to_owned()],
-            ..Execution::default()
+            ..RuntimeConfig::default()
         };
-        let workdir = Execution {
+        let workdir = RuntimeConfig {
             working_dir: Some("srv".to_owned()),
-            ..Execution::default()
+            ..RuntimeConfig::default()
         };
-        for execution in [env("A"), env("=b"), env("A=\0"), workdir] {
-            assert!(config(execution).is_err());
+        for runtime in [env("A"), env("=b"), env("A=\0"), workdir] {
+            assert!(config(runtime).is_err());
         }
     }
 }

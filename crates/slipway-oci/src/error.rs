@@ -1,20 +1,21 @@
-//! One error type for the crate, because its callers do one thing with an error: print it. So
-//! each message is one line that names the thing, the cause and, where there is one, the next
-//! step.
+//! The crate's one error type. Callers only print errors, so each message is one line that names
+//! the thing, the cause and, where there is one, the next step.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use slipway_store_path::BadStorePath;
+
 use crate::{Digest, MediaType, Platform, StorePath};
 
-/// What every fallible function of this crate gives.
+/// The result of every fallible function of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a layer, an image or a layout could not be made or read.
+/// Why a layer, an image or a layout could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused; `action` is the verb, such as "read".
+    /// A system call failed; `action` is the verb, such as "read".
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         action: &'static str,
@@ -25,14 +26,14 @@ pub enum Error {
     #[error("{} exists already; remove it or choose another name", .0.display())]
     Exists(PathBuf),
 
-    #[error("digest {0:?} is not sha256: and 64 lower-case hex digits")]
+    #[error("digest {0:?} is not sha256: and 64 lower-case hex digits, or sha512: and 128")]
     Digest(String),
 
     #[error("platform {0:?} is not os/architecture or os/architecture/variant, as linux/arm64")]
     Platform(String),
 
-    #[error("{path:?} is not a store path: {reason}")]
-    StorePath { path: String, reason: &'static str },
+    #[error(transparent)]
+    StorePath(#[from] BadStorePath),
 
     #[error("compression {0:?} is not known; choose zstd or gzip")]
     Compression(String),
@@ -98,6 +99,16 @@ pub enum Error {
         source: serde_json::Error,
     },
 
+    #[error("{} is not an archive of an image: {reason}", archive.display())]
+    NotAnArchive { archive: PathBuf, reason: String },
+
+    #[error("{} has nothing of the name {wanted}; it has {has}", dir.display())]
+    NoName {
+        dir: PathBuf,
+        wanted: String,
+        has: String,
+    },
+
     #[error("{} is not an OCI image layout: {reason}", dir.display())]
     NotALayout { dir: PathBuf, reason: String },
 
@@ -140,11 +151,11 @@ pub enum Error {
         has: String,
     },
 
-    #[error("{platform} is in {} and again in {}; name each platform once", first.display(), second.display())]
+    #[error("{platform} is in {first} and again in {second}; name each platform once")]
     PlatformTwice {
         platform: Box<Platform>,
-        first: PathBuf,
-        second: PathBuf,
+        first: String,
+        second: String,
     },
 
     #[error("image {image}: {reason}")]
@@ -172,7 +183,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: an operating system error with what was being done to which file.
+    /// Whether the document is intact but has a form that Slipway does not know. Other tools may
+    /// write such documents.
+    pub(crate) fn is_of_form(&self) -> bool {
+        matches!(
+            self,
+            Error::Json { .. } | Error::WrongMediaType { .. } | Error::Inconsistent { .. }
+        )
+    }
+
+    /// For `map_err`: wraps an I/O error with the action and the path.
     pub fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
         move |source| Error::Io {
             action,

@@ -1,16 +1,19 @@
-//! An image is two documents that must agree, a config and a manifest; made together here, they
-//! always do, and when they are read they are checked to.
+//! Images: a config and a manifest.
+//!
+//! The two must agree. [`Image::new`] builds both from the same layers; documents that were read
+//! are checked.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Execution;
+use crate::config::RuntimeConfig;
 use crate::{
-    Descriptor, Digest, Document, Error, ImageConfig, Layer, MediaType, Platform, Result, Timestamp,
+    Descriptor, Digest, Document, Error, ImageConfig, Layer, MediaType, Platform, Result,
+    Timestamp, null,
 };
 
-/// Names the config and the layers of an image, lowest first.
+/// Lists the config and the layers of an image, lowest first.
 ///
 /// Source: OCI image-spec, manifest.md, "Image Manifest Property Descriptions".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,19 +23,24 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
     pub config: Descriptor,
+    #[serde(default, deserialize_with = "null::or_default")]
     pub layers: Vec<Descriptor>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null::or_default"
+    )]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// The documents of an image for one platform. Its layers are blobs, and live elsewhere.
+/// The documents of an image for one platform. The blobs of its layers are stored separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     config: Document<ImageConfig>,
     manifest: Document<Manifest>,
 }
 
-/// The labels that are annotations as well.
+/// The labels that are also written as annotations.
 fn public(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut labels = labels.clone();
     labels.retain(|name, _| name.starts_with("org.opencontainers."));
@@ -40,21 +48,21 @@ fn public(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 impl Image {
-    /// The image that lays `layers` over each other, the first lowest.
+    /// Builds an image from `layers`, lowest first.
     ///
-    /// Labels that begin with `org.opencontainers.` become annotations too, because registries
-    /// show those; an annotation that is given wins over a label.
+    /// Labels that begin with `org.opencontainers.` also become annotations, because registries
+    /// display those. An explicit annotation takes precedence over a label.
     pub fn new(
         platform: Platform,
-        execution: Execution,
+        runtime: RuntimeConfig,
         created: Timestamp,
         annotations: BTreeMap<String, String>,
         layers: &[Layer],
     ) -> Result<Image> {
-        let mut all = public(&execution.labels);
+        let mut all = public(&runtime.labels);
         all.extend(annotations);
 
-        let config = ImageConfig::new(platform, execution, created, layers)?;
+        let config = ImageConfig::new(platform, runtime, created, layers)?;
         let config = Document::new(MediaType::Config, config)?;
         let manifest = Manifest {
             schema_version: 2,
@@ -67,7 +75,7 @@ impl Image {
         Ok(Image { config, manifest })
     }
 
-    /// Puts together documents that were read, and checks that they agree.
+    /// Combines documents that were read, and checks that they agree.
     pub(crate) fn from_documents(
         manifest: Document<Manifest>,
         config: Document<ImageConfig>,
@@ -83,7 +91,8 @@ impl Image {
         Ok(Image { config, manifest })
     }
 
-    /// The same image with more labels and annotations; one of a name that is there replaces it.
+    /// Returns the image with additional labels and annotations. They replace existing ones of the
+    /// same name.
     pub fn labelled(
         &self,
         labels: BTreeMap<String, String>,
@@ -115,13 +124,13 @@ impl Image {
         &self.manifest
     }
 
-    /// The layers' blobs with what each unpacks to, the lowest first.
+    /// The layers' blobs with their DiffIDs, lowest first.
     pub fn layers(&self) -> impl Iterator<Item = (&Descriptor, Digest)> {
         let diff_ids = self.config.value().rootfs.diff_ids.iter().copied();
         self.manifest.value().layers.iter().zip(diff_ids)
     }
 
-    /// The manifest's descriptor with the platform, as an index holds it.
+    /// The manifest's descriptor including the platform, for use in an index.
     pub fn descriptor(&self) -> Descriptor {
         Descriptor {
             platform: Some(self.platform().clone()),

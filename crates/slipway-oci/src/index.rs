@@ -1,12 +1,12 @@
-//! One name for an image on every platform: the index.
+//! Image indexes: one name for an image on several platforms.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Descriptor, MediaType};
+use crate::{Descriptor, MediaType, null};
 
-/// Names one manifest a platform; or, as `index.json`, what a layout holds.
+/// Lists a manifest for each platform. As `index.json`, it lists the content of a layout.
 ///
 /// Source: OCI image-spec, image-index.md, "Image Index Property Descriptions".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +15,13 @@ pub struct Index {
     pub schema_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<MediaType>,
+    #[serde(default, deserialize_with = "null::readable")]
     pub manifests: Vec<Descriptor>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null::or_default"
+    )]
     pub annotations: BTreeMap<String, String>,
 }
 

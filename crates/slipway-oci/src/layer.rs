@@ -1,40 +1,41 @@
-//! A layer is what images share: a registry and a machine hold it once however many images name
-//! it. So the same files must always become the same layer, and this is where they do.
+//! Layers. Registries and machines store a layer once, however many images share it.
+//!
+//! Sharing requires that the same files always give the same layer; this module guarantees it.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::archive::Archive;
+use crate::tar_writer::TarWriter;
 use crate::tree::{self, Place};
-use crate::{Compression, Descriptor, Digest, Error, MediaType, Result, StorePath, pipeline};
+use crate::{Descriptor, Digest, Error, MediaType, Result, StorePath};
 
-/// What goes into a layer.
+/// The content of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LayerSource {
-    /// These store paths, at the place they have on disk.
+    /// These store paths, at their paths on disk.
     StorePaths(Vec<StorePath>),
-    /// What lies in this directory, at `/`.
+    /// The content of this directory, at `/`.
     Root(PathBuf),
 }
 
-/// A packed layer. It says what the blob is, not where: see [`crate::LayerDir`] and
+/// A packed layer. It describes the blob but not its location: see [`crate::LayerDir`] and
 /// [`crate::Layout`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Layer {
     pub media_type: MediaType,
-    /// Of the compressed blob.
+    /// Digest of the compressed blob.
     pub digest: Digest,
-    /// Of the compressed blob, in bytes.
+    /// Size of the compressed blob, in bytes.
     pub size: u64,
-    /// Of the tar within. Source: OCI image-spec, config.md, "Layer DiffID".
+    /// Digest of the uncompressed tar. Source: OCI image-spec, config.md, "Layer DiffID".
     pub diff_id: Digest,
-    /// Of the tar within, in bytes.
+    /// Size of the uncompressed tar, in bytes.
     pub uncompressed_size: u64,
-    /// The store paths in it, sorted; none in a layer that is laid at `/`.
+    /// The store paths in the layer, sorted; empty for a layer of files at `/`.
     pub paths: Vec<StorePath>,
 }
 
@@ -42,22 +43,11 @@ impl Layer {
     pub fn descriptor(&self) -> Descriptor {
         Descriptor::new(self.media_type.clone(), self.digest, self.size)
     }
-
-    /// Writes the layer of `source` to the new file `blob`, in one pass and constant memory.
-    ///
-    /// The same content gives the same bytes, whatever the owners, times, other modes and order
-    /// of creation of its files, in whatever order store paths are given, and on however many
-    /// processors.
-    pub fn pack(source: &LayerSource, compression: Compression, blob: &Path) -> Result<Layer> {
-        let jobs = [(source.clone(), blob.to_path_buf())];
-        let packed = pipeline::pack(&jobs, compression)?.pop();
-        packed.ok_or_else(|| Error::io("write", blob)(ErrorKind::UnexpectedEof.into()))
-    }
 }
 
-/// Appends all of a layer, and gives the store paths in it.
+/// Appends the layer's content to `tar` and returns the store paths in it.
 pub(crate) fn append<W: Write>(
-    archive: &mut Archive<W>,
+    archive: &mut TarWriter<W>,
     source: &LayerSource,
 ) -> Result<Vec<StorePath>> {
     match source {
@@ -67,7 +57,7 @@ pub(crate) fn append<W: Write>(
 }
 
 fn append_store_paths<W: Write>(
-    archive: &mut Archive<W>,
+    archive: &mut TarWriter<W>,
     paths: &[StorePath],
 ) -> Result<Vec<StorePath>> {
     let mut paths = paths.to_vec();
@@ -75,7 +65,7 @@ fn append_store_paths<W: Write>(
     paths.dedup();
     let mut parent = "";
     for path in &paths {
-        // Both are absolute; a name in a tar is not.
+        // Store paths are absolute; names in a tar are relative.
         let name = &path.as_str()[1..];
         for (end, _) in name.match_indices('/') {
             let directory = &name[..end];
@@ -92,7 +82,7 @@ fn append_store_paths<W: Write>(
     Ok(paths)
 }
 
-fn append_root<W: Write>(archive: &mut Archive<W>, root: &Path) -> Result<()> {
+fn append_root<W: Write>(archive: &mut TarWriter<W>, root: &Path) -> Result<()> {
     if !root.is_dir() {
         return Err(Error::NotADirectory(root.to_path_buf()));
     }

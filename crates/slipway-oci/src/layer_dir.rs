@@ -1,5 +1,5 @@
-//! Nix caches what is a derivation of its own: a layer that is made alone, in a directory, is
-//! compressed once and then serves every image that is built with it.
+//! Layers as Nix derivations. A layer in a derivation of its own is compressed once and cached, and
+//! every image that uses it shares the result.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::{Compression, Error, Layer, LayerSource, Result};
 const BLOB: &str = "blob";
 const FACTS: &str = "layer.json";
 
-/// A directory with a layer: its `blob`, and the facts of [`Layer`] in `layer.json`.
+/// A directory that holds a layer: its blob as `blob` and its [`Layer`] as `layer.json`.
 #[derive(Clone, Debug)]
 pub struct LayerDir {
     directory: PathBuf,
@@ -39,7 +39,7 @@ impl LayerDir {
         })
     }
 
-    /// Reads the facts; the blob is checked against them when it is copied into a layout.
+    /// Reads `layer.json`. The blob is checked when it is copied into a layout.
     pub fn open(directory: &Path) -> Result<LayerDir> {
         let facts = directory.join(FACTS);
         let json = fs::read(&facts).map_err(Error::io("read", &facts))?;

@@ -1,6 +1,7 @@
-//! Whoever wants to know what a layer holds, to unpack it or to judge it, reads the same tar with the
-//! same mistrust: once, front to back, in little memory whatever the tar says, and at the end its
-//! digests must be those that the image names.
+//! Reads layers from untrusted images, to unpack or verify them.
+//!
+//! A layer is read once, front to back, in bounded memory whatever the tar contains. At the end its
+//! digests must match those in the image.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -9,27 +10,31 @@ use std::io::{self, Read};
 use tar::EntryType;
 
 use crate::compression::decoder;
-use crate::digest::Hashing;
+use crate::digest::DigestReader;
+use crate::sparse::Sparse;
 use crate::{Descriptor, Digest, Error, Layout, Result};
 
-/// What may stand before an entry: its header, a long name and PAX records, which tar readers hold in
-/// memory. Linux allows paths of 4096 bytes and attributes of 64 KiB.
+/// Limit for what precedes an entry, in bytes: its header, a long name and PAX records. Tar readers
+/// hold these in memory. Linux allows paths of 4096 bytes and attributes of 64 KiB.
 const HEADER_LIMIT: u64 = 1 << 20;
 
-/// An entry of a layer, as its tar has it; nothing in it has been judged.
+/// An entry of a layer, exactly as in its tar. Nothing in it is validated.
 pub struct LayerEntry<'a> {
-    /// Without the trailing zero; may be absolute, lead upwards or be no UTF-8.
+    /// Without the trailing NUL. It may be absolute, contain `..` or not be UTF-8.
     pub name: Vec<u8>,
     pub kind: EntryKind,
     /// Permissions with set-user-ID (04000), set-group-ID (02000) and the sticky bit (01000).
     pub mode: u32,
-    /// Where a link of either kind points; empty for everything else.
+    /// Whether the file has capabilities, which raise the privileges of whoever runs it: the
+    /// extended attribute `security.capability` of capabilities(7).
+    pub capabilities: bool,
+    /// Target of a symbolic or hard link; empty for other kinds.
     pub target: Vec<u8>,
-    /// The content of a file. What is left unread is passed over.
+    /// Content of a file. The unread rest is skipped.
     pub body: &'a mut dyn Read,
 }
 
-/// Source: OCI image-spec, layer.md, "File Types".
+/// The kind of an entry. Source: OCI image-spec, layer.md, "File Types".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     File,
@@ -39,7 +44,7 @@ pub enum EntryKind {
     CharacterDevice,
     BlockDevice,
     Fifo,
-    /// What the specification does not name.
+    /// A kind that the specification does not define.
     Other,
 }
 
@@ -59,11 +64,11 @@ impl From<EntryType> for EntryKind {
 }
 
 impl Layout {
-    /// Gives each entry of a layer to `each`, in the order of the tar, and then checks the size and
-    /// the digest of the blob and the digest of the tar. Until it has returned, nothing that `each`
-    /// saw is proven to be the image's.
+    /// Calls `each` with each entry of a layer in tar order, then checks the size and digest of the
+    /// blob and the digest of the tar. The entries are untrusted until this function has returned
+    /// without an error.
     ///
-    /// A tar of more than `limit` bytes is refused where it passes the limit.
+    /// It fails as soon as the uncompressed tar exceeds `limit` bytes.
     pub fn read_layer(
         &self,
         blob: &Descriptor,
@@ -75,11 +80,11 @@ impl Layout {
         let file = File::open(&path).map_err(Error::io("read", &path))?;
         let found = file.metadata().map_err(Error::io("read", &path))?.len();
         blob.check_size(found)?;
-        let mut compressed = Hashing::new(file);
+        let mut compressed = DigestReader::against(&blob.digest, file);
 
-        let read = read_tar(&mut compressed, blob, limit, &mut each);
-        // What is wrong with an altered blob is that it was altered, whatever that looks like from
-        // within; and what follows the last compressed frame belongs to the blob too.
+        let read = read_tar(&mut compressed, blob, diff_id, limit, &mut each);
+        // An altered blob is reported as such, whatever error the alteration caused in the decoder.
+        // The blob may also continue after the last compressed frame.
         if !matches!(read, Err(Fault::Large | Fault::Each(_))) {
             io::copy(&mut compressed, &mut io::sink()).map_err(Error::io("read", &path))?;
             let (_, digest, size) = compressed.finish();
@@ -109,14 +114,15 @@ enum Fault {
     /// The compressed stream or the tar in it cannot be read.
     Tar(io::Error),
     Large,
-    /// What is given the entries has had enough.
+    /// The callback returned an error.
     Each(Error),
 }
 
-/// Gives the digest of the tar.
+/// Reads the entries and returns the digest of the tar.
 fn read_tar(
     compressed: impl Read,
     blob: &Descriptor,
+    diff_id: Digest,
     limit: u64,
     each: &mut impl FnMut(LayerEntry) -> Result<()>,
 ) -> std::result::Result<Digest, Fault> {
@@ -129,8 +135,8 @@ fn read_tar(
             })
         })?
         .map_err(Fault::Tar)?;
-    let allowance = Allowance {
-        // With nothing left, the limit is passed.
+    let allowance = ReadBudget {
+        // The limit is exceeded when the budget reaches zero, hence one more byte.
         total: Cell::new(limit.saturating_add(1)),
         header: Cell::new(HEADER_LIMIT),
         failed: Cell::new(None),
@@ -139,13 +145,18 @@ fn read_tar(
         0 => Fault::Large,
         _ => Fault::Tar(error),
     };
-    let mut archive = tar::Archive::new(Hashing::new(Bounded {
-        inner: plain,
-        allowance: &allowance,
-    }));
+    let mut archive = tar::Archive::new(DigestReader::against(
+        &diff_id,
+        Bounded {
+            inner: plain,
+            allowance: &allowance,
+        },
+    ));
+    // The size of a sparse file is not bounded by the size of the tar.
+    let mut files = 0_u64;
     for entry in archive.entries().map_err(fault)? {
         let mut entry = entry.map_err(fault)?;
-        // The body, and what pads it.
+        // The body and its padding.
         let header = entry.header();
         let kind = header.entry_type();
         let body = match kind {
@@ -158,25 +169,45 @@ fn read_tar(
         if kind == EntryType::XGlobalHeader {
             continue;
         }
+        let capabilities = has_capabilities(&mut entry).map_err(fault)?;
+        let sparse = Sparse::of(&mut entry).map_err(fault)?;
+        let stored = entry.size();
+        files = files.saturating_add(sparse.as_ref().map_or(stored, |it| it.size));
+        if files > limit {
+            return Err(Fault::Large);
+        }
+        let real_name = sparse.as_ref().and_then(|it| it.name.clone());
+        let name = real_name.unwrap_or_else(|| entry.path_bytes().into_owned());
+        let mode = entry.header().mode().map_err(fault)? & 0o7777;
+        let target = match kind {
+            EntryType::Symlink | EntryType::Link => {
+                entry.link_name_bytes().unwrap_or_default().into_owned()
+            }
+            _ => Vec::new(),
+        };
+        let mut with_holes;
+        let body: &mut dyn Read = match sparse {
+            Some(sparse) => {
+                with_holes = sparse.content(&mut entry, stored).map_err(fault)?;
+                &mut with_holes
+            }
+            None => &mut entry,
+        };
         each(LayerEntry {
-            name: entry.path_bytes().into_owned(),
+            name,
             kind: kind.into(),
-            mode: entry.header().mode().map_err(fault)? & 0o7777,
-            target: match kind {
-                EntryType::Symlink | EntryType::Link => {
-                    entry.link_name_bytes().unwrap_or_default().into_owned()
-                }
-                _ => Vec::new(),
-            },
-            body: &mut entry,
+            mode,
+            capabilities,
+            target,
+            body,
         })
         .map_err(|error| match allowance.failed.take() {
-            // It may have met this in the body of an entry.
+            // The callback may have hit the limit or a read error in the body.
             Some(error) => fault(error),
             None => Fault::Each(error),
         })?;
     }
-    // What follows the end mark belongs to the digest too.
+    // The digest covers the bytes after the end marker, too.
     allowance.header.set(u64::MAX);
     let mut rest = archive.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(fault)?;
@@ -184,22 +215,32 @@ fn read_tar(
     Ok(digest)
 }
 
-/// How many bytes may still be read: of the tar in all, and until the next entry.
-struct Allowance {
+/// Whether the entry has file capabilities. Source: the PAX records of GNU tar and libarchive for
+/// extended attributes, `SCHILY.xattr.NAME`.
+fn has_capabilities<R: Read>(entry: &mut tar::Entry<R>) -> io::Result<bool> {
+    let Some(records) = entry.pax_extensions()? else {
+        return Ok(false);
+    };
+    let mut keys = records.filter_map(|record| Some(record.ok()?.key_bytes().to_vec()));
+    Ok(keys.any(|key| key == b"SCHILY.xattr.security.capability"))
+}
+
+/// How many more bytes may be read, in total and until the next entry.
+struct ReadBudget {
     total: Cell<u64>,
     header: Cell<u64>,
-    /// What the last read failed with, if it did.
+    /// The error of the last failed read.
     failed: Cell<Option<io::Error>>,
 }
 
 struct Bounded<'a, R> {
     inner: R,
-    allowance: &'a Allowance,
+    allowance: &'a ReadBudget,
 }
 
 impl<R: Read> Bounded<'_, R> {
     fn read_allowed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Allowance { total, header, .. } = self.allowance;
+        let ReadBudget { total, header, .. } = self.allowance;
         let allowed = total.get().min(header.get());
         if allowed == 0 && !buffer.is_empty() {
             return Err(io::Error::other(format!(

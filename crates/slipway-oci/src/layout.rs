@@ -1,11 +1,12 @@
-//! An OCI image layout is a directory that holds images: what `nix build` gives, and what every
-//! other tool can read. A layout may come from anywhere, so nothing in it is believed: each
-//! blob is checked for its size and digest when it is read.
+//! OCI image layouts: directories that hold images. `nix build` outputs them, and other tools read
+//! them.
+//!
+//! A layout is untrusted input: the size and digest of each blob are checked when it is read.
 //!
 //! Source: OCI image-spec, image-layout.md.
 
-pub mod archive;
 mod merge;
+pub mod oci_archive;
 mod recompress;
 mod write;
 
@@ -17,23 +18,23 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::digest::Hashing;
-use crate::{Descriptor, Document, Error, Image, Index, MediaType, Platform, Result};
+use crate::digest::DigestReader;
+use crate::{Descriptor, Document, Error, Image, Index, Manifest, MediaType, Platform, Result};
 
-pub use merge::merge;
+pub use merge::{Part, Taken, merge, merge_parts};
 pub use write::LayoutWriter;
 
-/// The layout version that the specification defines: image-layout.md, "oci-layout file".
+/// The layout version. Source: OCI image-spec, image-layout.md, "oci-layout file".
 const VERSION: &str = "1.0.0";
 
-/// JSON documents above this size are refused: registries refuse them as well (OCI
+/// Largest JSON document that is accepted, in bytes. Registries have the same limit (OCI
 /// distribution-spec, "Pushing Manifests").
 pub const DOCUMENT_LIMIT: u64 = 4 << 20;
-/// An index may name indexes; nobody nests them deeper than this.
+/// Deepest nesting of indexes that is accepted. Real images nest them less deeply.
 pub const DEPTH_LIMIT: usize = 4;
-/// Manifests and indexes in one layout or under one name.
+/// Most manifests and indexes in one layout or under one name.
 pub const MANIFEST_LIMIT: usize = 256;
-/// Layers in an image.
+/// Most layers in an image.
 pub const LAYER_LIMIT: usize = 512;
 
 /// A layout on disk.
@@ -50,7 +51,7 @@ struct Mark {
 }
 
 impl Layout {
-    /// Reads `oci-layout` and `index.json`; everything else is read when it is asked for.
+    /// Reads `oci-layout` and `index.json`. Everything else is read on demand.
     pub fn open(directory: &Path) -> Result<Layout> {
         let not = |reason: String| Error::NotALayout {
             dir: directory.to_path_buf(),
@@ -88,12 +89,41 @@ impl Layout {
         &self.directory
     }
 
-    /// What `index.json` holds.
+    /// The content of `index.json`.
     pub fn index(&self) -> &Index {
         &self.index
     }
 
-    /// The one thing that the layout holds, an image or an index; perhaps under several names.
+    /// Restricts the layout to the entries with this name. `wanted` is a name as in
+    /// [`oci_archive::named`], or its tag.
+    pub fn of_name(self, wanted: &str) -> Result<Layout> {
+        let names = |it: &Descriptor| {
+            oci_archive::names(it)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let has: BTreeSet<String> = self.index.manifests.iter().flat_map(names).collect();
+        let is_meant = |name: &String| {
+            let tag = name.rsplit_once(':').map(|(_, tag)| tag);
+            name == wanted || tag == Some(wanted)
+        };
+        let mut index = self.index;
+        index.manifests.retain(|it| names(it).iter().any(is_meant));
+        if index.manifests.is_empty() {
+            return Err(Error::NoName {
+                dir: self.directory,
+                wanted: wanted.to_owned(),
+                has: match has.is_empty() {
+                    true => "no names".to_owned(),
+                    false => Vec::from_iter(has).join(", "),
+                },
+            });
+        }
+        Ok(Layout { index, ..self })
+    }
+
+    /// The single image or index in the layout. It may have several names. Anything else is an
+    /// error.
     pub fn top(&self) -> Result<&Descriptor> {
         match &self.index.manifests[..] {
             [top, names @ ..] if names.iter().all(|it| it.digest == top.digest) => Ok(top),
@@ -104,27 +134,51 @@ impl Layout {
         }
     }
 
-    /// Every image, also those in indexes that the index names, in the order they are named.
+    /// Every image, including those in nested indexes, in index order. Other artifacts and
+    /// manifests of unknown form are skipped, unless the layout has nothing else.
     pub fn images(&self) -> Result<Vec<Image>> {
-        let manifests = self.manifests()?;
-        manifests.iter().map(|it| self.read_image(it)).collect()
+        let mut images = Vec::new();
+        let mut fault = None;
+        for manifest in self.manifests()? {
+            match self.read_image(&manifest) {
+                Ok(image) => images.push(image),
+                Err(error) if error.is_of_form() => fault = fault.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        match (fault, images.is_empty()) {
+            (Some(fault), true) => Err(fault),
+            _ => Ok(images),
+        }
     }
 
-    /// What names the images, also in indexes that the index names, in that order.
-    pub fn manifests(&self) -> Result<Vec<Descriptor>> {
-        let (_, manifests) = self.walk(&self.index.manifests)?;
+    /// The attestations and other manifests attached to images.
+    pub fn about_images(&self) -> Result<Vec<Descriptor>> {
+        let (_, mut manifests) = self.walk(&self.index.manifests)?;
+        manifests.retain(Descriptor::is_about_an_image);
         Ok(manifests)
     }
 
-    /// All that `tops` lead to, and they themselves, each once, what is named before what names it.
+    /// The descriptors of the images' manifests, including those in nested indexes, in index order.
+    /// Attestations are left out.
+    pub fn manifests(&self) -> Result<Vec<Descriptor>> {
+        let (_, mut manifests) = self.walk(&self.index.manifests)?;
+        if manifests.iter().any(|it| !it.is_about_an_image()) {
+            manifests.retain(|it| !it.is_about_an_image());
+        }
+        Ok(manifests)
+    }
+
+    /// All blobs reachable from `tops`, including these, each once. A blob precedes those that
+    /// refer to it.
     pub fn blobs(&self, tops: &[Descriptor]) -> Result<Vec<Descriptor>> {
         let (indexes, manifests) = self.walk(tops)?;
         let mut blobs = Vec::new();
         for manifest in &manifests {
-            let image = self.read_image(manifest)?;
-            blobs.extend(image.layers().map(|(layer, _)| layer.clone()));
-            blobs.push(image.config().descriptor().clone());
-            blobs.push(image.manifest().descriptor().clone());
+            let manifest = self.read_manifest(manifest)?;
+            blobs.extend(manifest.value().layers.iter().cloned());
+            blobs.push(manifest.value().config.clone());
+            blobs.push(manifest.descriptor().clone());
         }
         blobs.extend(indexes.into_iter().rev());
         let mut seen = BTreeSet::new();
@@ -132,15 +186,14 @@ impl Layout {
         Ok(blobs)
     }
 
-    /// The indexes that `tops` lead to, outer before inner, and the manifests, as they are
-    /// named.
+    /// The indexes reachable from `tops`, outer before inner, and the manifests in index order.
     fn walk(&self, tops: &[Descriptor]) -> Result<(Vec<Descriptor>, Vec<Descriptor>)> {
         let mut indexes = Vec::new();
         let mut manifests = Vec::new();
         let mut seen = 0;
         let mut pending: Vec<_> = at_depth(tops, 0);
         while let Some((descriptor, depth)) = pending.pop() {
-            // Counted here, so that indexes without images cannot multiply either.
+            // Counts indexes as well, which bounds the work for indexes without images.
             seen += 1;
             if seen > MANIFEST_LIMIT {
                 return Err(self.too_many("manifests", MANIFEST_LIMIT));
@@ -155,6 +208,8 @@ impl Layout {
                 MediaType::Index => {
                     return Err(self.too_many("indexes within each other", DEPTH_LIMIT));
                 }
+                // Skip unknown entries of an index.
+                _ if depth > 0 || tops.len() > 1 => {}
                 other => {
                     return Err(Error::WrongMediaType {
                         what: format!("blob {}", descriptor.digest),
@@ -167,13 +222,17 @@ impl Layout {
         Ok((indexes, manifests))
     }
 
-    /// The first image for `platform`.
+    /// The image that fits a machine of this platform best.
     pub fn image(&self, platform: &Platform) -> Result<Image> {
         let images = self.images()?;
         let has: Vec<String> = images.iter().map(|it| it.platform().to_string()).collect();
+        let fitness = |image: &Image| image.platform().fitness(platform);
+        // The first one wins among equals.
         images
             .into_iter()
-            .find(|image| image.platform().serves(platform))
+            .rev()
+            .filter(|image| fitness(image).is_some())
+            .max_by_key(fitness)
             .ok_or_else(|| Error::NoPlatform {
                 dir: self.directory.clone(),
                 wanted: Box::new(platform.clone()),
@@ -184,7 +243,7 @@ impl Layout {
             })
     }
 
-    /// Reads every blob of every image, and checks it.
+    /// Reads every blob of every image and checks it.
     pub fn verify(&self) -> Result<()> {
         for image in self.images()? {
             for (layer, _) in image.layers() {
@@ -194,19 +253,17 @@ impl Layout {
         Ok(())
     }
 
-    /// The file of a blob, which need not exist.
+    /// Path of a blob. The file may be missing.
     pub fn blob_path(&self, blob: &Descriptor) -> PathBuf {
-        let mut path = self.directory.join("blobs").join("sha256");
-        path.push(blob.digest.hex());
-        path
+        self.directory.join(blob.digest.blob_path())
     }
 
-    /// Copies a blob to `to`. On an error, what `to` got is worthless.
+    /// Copies a blob to `to` and checks it. After an error, discard what was written to `to`.
     pub fn copy_blob(&self, blob: &Descriptor, to: &mut impl Write) -> Result<()> {
         copy_stream_checked(blob, self.open_blob(blob)?, to, &self.blob_path(blob))
     }
 
-    /// A blob's file, which has the right length.
+    /// Opens the file of a blob, after checking its size.
     pub fn open_blob(&self, blob: &Descriptor) -> Result<File> {
         let path = self.blob_path(blob);
         let file = File::open(&path).map_err(Error::io("read", &path))?;
@@ -215,17 +272,14 @@ impl Layout {
         Ok(file)
     }
 
-    /// The index that `descriptor` names.
+    /// Reads the index that `descriptor` refers to.
     pub fn read_index(&self, descriptor: &Descriptor) -> Result<Document<Index>> {
         self.document(descriptor)
     }
 
-    /// The image whose manifest `descriptor` names.
+    /// Reads the image whose manifest `descriptor` refers to.
     pub fn read_image(&self, descriptor: &Descriptor) -> Result<Image> {
-        let manifest: Document<crate::Manifest> = self.document(descriptor)?;
-        if manifest.value().layers.len() > LAYER_LIMIT {
-            return Err(self.too_many("layers in an image", LAYER_LIMIT));
-        }
+        let manifest = self.read_manifest(descriptor)?;
         let config = &manifest.value().config;
         if config.media_type.meaning() != MediaType::Config {
             return Err(Error::WrongMediaType {
@@ -236,6 +290,14 @@ impl Layout {
         }
         let config = self.document(config)?;
         Image::from_documents(manifest, config)
+    }
+
+    fn read_manifest(&self, descriptor: &Descriptor) -> Result<Document<Manifest>> {
+        let manifest: Document<Manifest> = self.document(descriptor)?;
+        match manifest.value().layers.len() > LAYER_LIMIT {
+            true => Err(self.too_many("layers in an image", LAYER_LIMIT)),
+            false => Ok(manifest),
+        }
     }
 
     fn document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<Document<T>> {
@@ -254,7 +316,7 @@ impl Layout {
     }
 }
 
-/// What is named at `depth`, the first on top of the stack.
+/// Pairs descriptors with their depth, reversed so that the first is on top of the stack.
 fn at_depth(named: &[Descriptor], depth: usize) -> Vec<(Descriptor, usize)> {
     named.iter().rev().map(|it| (it.clone(), depth)).collect()
 }
@@ -277,16 +339,16 @@ fn check_document_size(what: &str, size: u64) -> Result<()> {
     })
 }
 
-/// Copies the blob that `file` at `path` holds, and checks it against its descriptor; a file of
-/// the wrong length is not even begun.
+/// Copies the blob in `file` and checks it against its descriptor. Fails before copying if the size
+/// is wrong. `path` is for error messages.
 fn copy_checked(blob: &Descriptor, file: File, to: &mut impl Write, path: &Path) -> Result<()> {
     let metadata = file.metadata().map_err(Error::io("read", path))?;
     blob.check_size(metadata.len())?;
     copy_stream_checked(blob, file, to, path)
 }
 
-/// Copies a blob and checks it against its descriptor; reads a byte more than it has at most.
-/// `path` is for the error.
+/// Copies a blob from a stream and checks it against its descriptor. Reads at most one byte more
+/// than the blob's size. `path` is for error messages.
 fn copy_stream_checked(
     blob: &Descriptor,
     from: impl Read,
@@ -294,8 +356,8 @@ fn copy_stream_checked(
     path: &Path,
 ) -> Result<()> {
     let copy = || {
-        // `io::copy` reads into the buffer of a writer that has one; its own is small.
-        let mut to = BufWriter::with_capacity(128 * 1024, Hashing::new(to));
+        // `io::copy` uses the buffer of a `BufWriter`; its own is small.
+        let mut to = BufWriter::with_capacity(128 * 1024, DigestReader::against(&blob.digest, to));
         io::copy(&mut from.take(blob.size + 1), &mut to)?;
         to.into_inner().map_err(IntoInnerError::into_error)
     };

@@ -1,15 +1,15 @@
-//! Nix builds a closure of store paths; registries and container engines want OCI images. This
-//! crate is the way from the one to the other, and it keeps Nix's promise on the way: the same
-//! closure gives the same bytes, so the same digests, on every machine.
+//! Creates and reads OCI images of Nix closures.
 //!
-//! The nouns are those of the [OCI image specification]: a [`Layer`] is a compressed tar, an
-//! [`Image`] is a config and a manifest that name its layers, an [`Index`] names one image a
-//! [`Platform`]; each is found by a [`Descriptor`], which holds its [`Digest`]. These types know
-//! nothing of where an image lives. Each place does: [`layout`] is the directory on disk.
+//! Output is reproducible: the same closure gives the same bytes, and therefore the same digests,
+//! on every machine.
+//!
+//! The types are named after the [OCI image specification]: a [`Layer`] is a compressed tar, an
+//! [`Image`] is a config and a manifest that lists layers, and an [`Index`] lists an image for each
+//! [`Platform`]. They refer to each other by [`Descriptor`], which contains a [`Digest`]. These
+//! types are independent of where an image is stored; [`layout`] stores them in a directory.
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md
 
-mod archive;
 pub mod closure;
 pub mod compression;
 pub mod config;
@@ -20,14 +20,16 @@ pub mod image;
 mod index;
 pub mod layer;
 pub mod layer_dir;
+pub mod layer_plan;
 mod layer_reader;
 pub mod layout;
 mod media_type;
+mod null;
 mod pipeline;
-pub mod plan;
 mod platform;
+mod sparse;
 mod staging;
-mod store_path;
+mod tar_writer;
 mod timestamp;
 mod tree;
 mod unpack;
@@ -36,7 +38,7 @@ pub use closure::Closure;
 pub use compression::Compression;
 pub use config::ImageConfig;
 pub use descriptor::{Descriptor, Document};
-pub use digest::Digest;
+pub use digest::{Algorithm, Digest, Hasher};
 pub use error::{Error, Result};
 pub use image::{Image, Manifest};
 pub use index::Index;
@@ -46,6 +48,6 @@ pub use layer_reader::{EntryKind, LayerEntry};
 pub use layout::Layout;
 pub use media_type::MediaType;
 pub use platform::Platform;
-pub use store_path::StorePath;
+pub use slipway_store_path::StorePath;
 pub use timestamp::Timestamp;
 pub use unpack::unpack;

@@ -1,11 +1,10 @@
-//! Readers decide by media type how to treat a blob, so the handful that Slipway treats are
-//! named here once.
+//! The media types that Slipway handles. Readers choose by media type how to handle a blob.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a blob is. Source: OCI image-spec, media-types.md.
+/// The media type of a blob. Source: OCI image-spec, media-types.md.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum MediaType {
@@ -15,7 +14,7 @@ pub enum MediaType {
     LayerTar,
     LayerGzip,
     LayerZstd,
-    /// Any other, kept as found.
+    /// Any other media type, verbatim.
     Other(String),
 }
 
@@ -43,7 +42,7 @@ const NAMES: [(MediaType, &str); 6] = [
     ),
 ];
 
-/// Docker's own names of the same formats, which differ in names only. Source: distribution project,
+/// Docker's media types for the same formats; only the names differ. Source: distribution project,
 /// "Image Manifest Version 2, Schema 2", "Media Types"; the one for zstd is containerd's.
 const DOCKER_NAMES: [(MediaType, &str); 6] = [
     (
@@ -73,8 +72,10 @@ const DOCKER_NAMES: [(MediaType, &str); 6] = [
 ];
 
 impl MediaType {
-    /// How a reader treats it. Docker's names stay as they are found, since documents that hold them
-    /// have digests, but mean what OCI's mean.
+    /// The OCI media type with the same meaning.
+    ///
+    /// Docker's names are kept when read, because changing them would change the digests of
+    /// documents that contain them.
     pub fn meaning(&self) -> MediaType {
         let MediaType::Other(name) = self else {
             return self.clone();
@@ -85,7 +86,7 @@ impl MediaType {
             .map_or_else(|| self.clone(), |(kind, _)| kind)
     }
 
-    /// The same in Docker's own words, if Docker has such a thing.
+    /// Docker's media type with the same meaning, if there is one.
     pub fn docker(&self) -> Option<MediaType> {
         let kind = self.meaning();
         DOCKER_NAMES
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_read_as_it_is_written_and_dockers_mean_the_same() {
+    fn media_types_round_trip_and_docker_names_are_equivalent() {
         for (kind, name) in NAMES {
             assert_eq!(MediaType::from(name.to_owned()), kind);
             assert_eq!(kind.as_str(), name);

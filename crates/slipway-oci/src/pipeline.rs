@@ -1,6 +1,8 @@
-//! Packing is bound by the processor, and closures come in every shape: one huge store path, or
-//! a thousand small ones. So it is not layers that are divided among processors, but the chunks
-//! that their tars are cut into: one thread reads files and cuts, some compress, one writes.
+//! Packs layers in parallel.
+//!
+//! Packing is CPU-bound, and closures vary from one huge store path to a thousand small ones. So
+//! the unit of parallel work is not the layer but a fixed-size chunk of its tar: one thread reads
+//! files and cuts chunks, several compress, one writes.
 //!
 //! ```text
 //!                       .--> compress --.
@@ -8,9 +10,9 @@
 //!                       '--> compress --'
 //! ```
 //!
-//! Where a tar is cut depends on nothing but the place in it, and the chunks are written in their
-//! order, so the number of threads is not seen in the bytes. Only so many chunks are under way at
-//! a time, which bounds the memory.
+//! Chunk boundaries depend only on the offset in the tar, and chunks are written in order, so the
+//! number of threads does not affect the output. The number of chunks in flight is limited, which
+//! bounds the memory.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,14 +21,26 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::{mem, panic, thread};
 
-use crate::archive::Archive;
 use crate::compression::{CHUNK, Compressed, Compressor};
-use crate::digest::Hashing;
+use crate::digest::DigestReader;
 use crate::layer::append;
+use crate::tar_writer::TarWriter;
 use crate::{Compression, Digest, Error, Layer, LayerSource, Result, StorePath};
 
-/// Packs layers: `jobs` are sources and the new files for their blobs. The layers are in the order
-/// of the jobs. On an error, the files are worthless.
+impl Layer {
+    /// Packs `source` into the new file `blob`, in one pass and constant memory.
+    ///
+    /// The output depends only on the content. Owners, times, other mode bits, the creation order
+    /// of files, the order of store paths and the number of processors do not affect it.
+    pub fn pack(source: &LayerSource, compression: Compression, blob: &Path) -> Result<Layer> {
+        let jobs = [(source.clone(), blob.to_path_buf())];
+        let packed = pack(&jobs, compression)?.pop();
+        packed.ok_or_else(|| Error::io("write", blob)(io::ErrorKind::UnexpectedEof.into()))
+    }
+}
+
+/// Packs layers: `jobs` are sources and the new files for their blobs. The result is in the order
+/// of the jobs. After an error, discard the files.
 pub(crate) fn pack(
     jobs: &[(LayerSource, PathBuf)],
     compression: Compression,
@@ -52,8 +66,8 @@ fn pack_on(
             scope.spawn(|| compress(&chunks, compression));
         }
         let writer = scope.spawn(move || write(jobs, compression, &pieces, &to_reuse));
-        // Owns its ends of the channels: when it is done, the other threads find them closed.
-        let cutter = Cutter {
+        // The chunker owns its ends of the channels, so dropping it stops the other threads.
+        let cutter = Chunker {
             chunk: Vec::new(),
             chunk_size,
             to_compress,
@@ -67,7 +81,7 @@ fn pack_on(
             blobs.unwrap_or_else(|cause| panic::resume_unwind(cause)),
         )
     });
-    // If writing failed, then reading did too, but only for that.
+    // When writing fails, reading fails as a consequence. Report the error of the writer.
     let blobs = blobs?;
     let layer = |(tar, (digest, size)): (Tar, _)| Layer {
         media_type: compression.media_type(),
@@ -80,29 +94,29 @@ fn pack_on(
     Ok(tars?.into_iter().zip(blobs).map(layer).collect())
 }
 
-/// What is known of a layer when it has been read.
+/// What is known of a layer once its tar is read.
 struct Tar {
     diff_id: Digest,
     size: u64,
     paths: Vec<StorePath>,
 }
 
-/// A part of a tar, and where to send it when it is compressed.
+/// A chunk of a tar, and the channel for its compressed form.
 struct Chunk {
     bytes: Vec<u8>,
     done: Sender<io::Result<Compressed>>,
 }
 
-/// What the blobs consist of, in their order.
+/// The pieces of the blobs, in order.
 enum Piece {
     Chunk(Receiver<io::Result<Compressed>>),
     EndOfLayer,
 }
 
-fn read(jobs: &[(LayerSource, PathBuf)], mut cutter: Cutter) -> Result<Vec<Tar>> {
+fn read(jobs: &[(LayerSource, PathBuf)], mut cutter: Chunker) -> Result<Vec<Tar>> {
     let mut tars = Vec::new();
     for (source, blob) in jobs {
-        let mut archive = Archive::new(Hashing::new(&mut cutter), blob.clone());
+        let mut archive = TarWriter::new(DigestReader::new(&mut cutter), blob.clone());
         let paths = append(&mut archive, source)?;
         let (_, diff_id, size) = archive.finish()?.finish();
         cutter.end_layer().map_err(Error::io("write", blob))?;
@@ -115,8 +129,8 @@ fn read(jobs: &[(LayerSource, PathBuf)], mut cutter: Cutter) -> Result<Vec<Tar>>
     Ok(tars)
 }
 
-/// Cuts what is written to it into chunks.
-struct Cutter {
+/// A writer that cuts its input into chunks.
+struct Chunker {
     chunk: Vec<u8>,
     chunk_size: usize,
     to_compress: Sender<Chunk>,
@@ -124,7 +138,7 @@ struct Cutter {
     used: Receiver<Vec<u8>>,
 }
 
-impl Cutter {
+impl Chunker {
     fn end_layer(&mut self) -> io::Result<()> {
         self.end_chunk()?;
         self.send(Piece::EndOfLayer)
@@ -135,7 +149,7 @@ impl Cutter {
         next.clear();
         let bytes = mem::replace(&mut self.chunk, next);
         let (done, compressed) = mpsc::channel();
-        // First a place in the row of those to write: this waits until there is one.
+        // Queue the result for writing first: this blocks while the queue is full.
         self.send(Piece::Chunk(compressed))?;
         let chunk = Chunk { bytes, done };
         self.to_compress.send(chunk).map_err(|_| stopped())
@@ -146,7 +160,7 @@ impl Cutter {
     }
 }
 
-impl Write for Cutter {
+impl Write for Chunker {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.chunk.len() == self.chunk_size {
             self.end_chunk()?;
@@ -161,7 +175,7 @@ impl Write for Cutter {
     }
 }
 
-/// Takes chunks until there will be no more.
+/// Compresses chunks until the channel is closed.
 fn compress(chunks: &Mutex<Receiver<Chunk>>, compression: Compression) {
     let mut compressor = Compressor::new(compression);
     let mut out = Vec::new();
@@ -169,15 +183,17 @@ fn compress(chunks: &Mutex<Receiver<Chunk>>, compression: Compression) {
         let next = chunks.lock().map(|chunks| chunks.recv());
         let Ok(Ok(mut chunk)) = next else { return };
         let crc = compressor.compress(&chunk.bytes, &mut out);
-        // The one buffer goes on to be written, the other is for the next chunk.
+        // The compressed chunk is passed on in `chunk.bytes`; its old buffer becomes the next
+        // output.
         mem::swap(&mut chunk.bytes, &mut out);
         let bytes = chunk.bytes;
-        // Nobody takes it when writing has failed.
+        // The receiver is gone if writing has failed.
         let _ = chunk.done.send(crc.map(|crc| Compressed { bytes, crc }));
     }
 }
 
-/// Gives digest and size of each blob; fewer than there are jobs if reading failed.
+/// Writes the blobs and returns the digest and size of each. Returns fewer than there are jobs if
+/// reading failed.
 fn write(
     jobs: &[(LayerSource, PathBuf)],
     compression: Compression,
@@ -200,7 +216,7 @@ fn write_blob(
     pieces: &Receiver<Piece>,
     to_reuse: &Sender<Vec<u8>>,
 ) -> io::Result<Option<(Digest, u64)>> {
-    let mut out = Hashing::new(File::create_new(path)?);
+    let mut out = DigestReader::new(File::create_new(path)?);
     let mut frame = compression.frame();
     out.write_all(frame.start())?;
     loop {
@@ -212,7 +228,7 @@ fn write_blob(
                 let chunk = chunk?;
                 frame.add(&chunk);
                 out.write_all(&chunk.bytes)?;
-                // Not wanted any more when everything is read.
+                // The receiver is gone once everything is read.
                 let _ = to_reuse.send(chunk.bytes);
             }
             Ok(Piece::EndOfLayer) => {
@@ -225,7 +241,7 @@ fn write_blob(
     }
 }
 
-/// What reading fails with when writing has; it is not shown.
+/// The error of the reader after the writer has failed. It is never shown.
 fn stopped() -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
@@ -239,7 +255,7 @@ mod tests {
 
     const SMALL: usize = 4096;
 
-    /// Layers of one chunk and of many, with content that compresses a little.
+    /// Layers of one chunk and of many, with partly compressible content.
     fn sources(directory: &Path) -> Vec<LayerSource> {
         let mut state = 1_u32;
         let mut word = || {
@@ -273,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_the_same_however_many_threads_there_are() {
+    fn output_is_independent_of_the_number_of_threads() {
         let directory = tempfile::tempdir().unwrap();
         let sources = sources(directory.path());
         for method in [Method::Zstd, Method::Gzip] {
@@ -287,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_in_reading_or_writing_ends_all_threads() {
+    fn read_and_write_errors_stop_all_threads() {
         let directory = tempfile::tempdir().unwrap();
         let compression = Compression::new(Method::Zstd, Some(1)).unwrap();
         let mut jobs = Vec::new();

@@ -1,14 +1,14 @@
-//! An index chooses an image by platform, so a platform must compare as the specification says
-//! and not as two strings happen to be spelled.
+//! Platforms, and how to choose an image from an index. Platforms are compared as specified, not as
+//! strings.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Error;
 
-/// An operating system and a processor, written `linux/arm64` or `linux/arm/v7`.
+/// An operating system and an architecture, written `linux/arm64` or `linux/arm/v7`.
 ///
 /// The names are those of Go's `GOOS` and `GOARCH`. Source: OCI image-spec, image-index.md,
 /// "platform" and "Platform Variants".
@@ -33,9 +33,9 @@ impl Platform {
         self.variant.as_deref()
     }
 
-    /// Whether an image for this platform is what someone who asks for `wanted` means: `v8` is
-    /// the only variant of arm64, and who names no variant takes any.
-    pub fn serves(&self, wanted: &Platform) -> bool {
+    /// Whether an image for this platform satisfies a request for `wanted`. `v8` is the only
+    /// variant of arm64. A request without a variant matches every variant.
+    pub fn matches(&self, wanted: &Platform) -> bool {
         let variant = |platform: &Platform| match (&*platform.architecture, &platform.variant) {
             ("arm64", None) => Some("v8".to_owned()),
             (_, variant) => variant.clone(),
@@ -43,6 +43,43 @@ impl Platform {
         self.os == wanted.os
             && self.architecture == wanted.architecture
             && (wanted.variant.is_none() || variant(self) == variant(wanted))
+    }
+
+    /// Whether the platform is unknown. Index entries that are not images have such a platform.
+    pub fn is_unknown(&self) -> bool {
+        self.os == UNKNOWN && self.architecture == UNKNOWN
+    }
+
+    /// How well an image for this platform fits `machine`: higher is better, `None` if it does not
+    /// run there. A processor runs images for older variants of its architecture. A platform
+    /// without a variant means the default variant.
+    ///
+    /// Source: containerd, platforms/compare.go, `platformVector`.
+    pub fn fitness(&self, machine: &Platform) -> Option<u32> {
+        if self.os != machine.os {
+            return None;
+        }
+        if (&*machine.architecture, &*self.architecture) == ("amd64", "386") {
+            return Some(0);
+        }
+        if self.architecture != machine.architecture {
+            return None;
+        }
+        match (self.level(), machine.level()) {
+            (Some(own), Some(most)) => (own <= most).then_some(own),
+            _ => (self.variant == machine.variant || machine.variant.is_none()).then_some(1),
+        }
+    }
+
+    /// The number of a variant such as v3.
+    fn level(&self) -> Option<u32> {
+        match (&*self.architecture, &self.variant) {
+            ("amd64", None) => Some(1),
+            ("arm", None) => Some(7),
+            ("arm64", None) => Some(8),
+            (_, Some(variant)) => variant.strip_prefix('v')?.parse().ok(),
+            _ => None,
+        }
     }
 
     fn checked(os: &str, architecture: &str, variant: Option<&str>) -> Option<Platform> {
@@ -85,34 +122,70 @@ impl FromStr for Platform {
     }
 }
 
-/// The fields as they stand in a descriptor's `platform` and in an image config.
+/// Stands for an unspecified operating system or architecture.
+const UNKNOWN: &str = "unknown";
+
+/// Aliases of architectures, with the variant that they imply. Source: containerd,
+/// platforms/database.go, `normalizeArch`.
+const OTHER_NAMES: [(&str, &str, Option<&str>); 10] = [
+    ("x86_64", "amd64", None),
+    ("x86-64", "amd64", None),
+    ("aarch64", "arm64", None),
+    ("armhf", "arm", Some("v7")),
+    ("armv7l", "arm", Some("v7")),
+    ("armel", "arm", Some("v6")),
+    ("i386", "386", None),
+    ("i486", "386", None),
+    ("i586", "386", None),
+    ("i686", "386", None),
+];
+
+/// The fields of a descriptor's `platform` and of an image config.
 #[derive(Serialize, Deserialize)]
 struct Fields {
-    architecture: String,
-    os: String,
+    architecture: Option<String>,
+    os: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     variant: Option<String>,
+}
+
+impl Fields {
+    fn says_nothing(&self) -> bool {
+        let is_empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
+        is_empty(&self.os) && is_empty(&self.architecture)
+    }
+}
+
+/// Reads a platform, or `None` if it is empty or not valid.
+pub(crate) fn or_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Platform>, D::Error> {
+    let fields: Option<Fields> = Option::deserialize(deserializer)?;
+    let fields = fields.filter(|fields| !fields.says_nothing());
+    Ok(fields.and_then(|fields| fields.try_into().ok()))
 }
 
 impl TryFrom<Fields> for Platform {
     type Error = Error;
 
     fn try_from(fields: Fields) -> Result<Platform, Error> {
-        // Some writers give an empty variant where they mean none.
-        let variant = fields
-            .variant
-            .as_deref()
-            .filter(|variant| !variant.is_empty());
-        Platform::checked(&fields.os, &fields.architecture, variant)
-            .ok_or_else(|| Error::Platform(format!("{}/{}", fields.os, fields.architecture)))
+        // Some writers use an empty string for an absent field.
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let os = given(fields.os).unwrap_or_else(|| UNKNOWN.to_owned());
+        let architecture = given(fields.architecture).unwrap_or_else(|| UNKNOWN.to_owned());
+        let variant = given(fields.variant);
+        let other = OTHER_NAMES.iter().find(|row| row.0 == architecture);
+        let (name, meant) = other.map_or((&*architecture, None), |row| (row.1, row.2));
+        Platform::checked(&os, name, variant.as_deref().or(meant))
+            .ok_or_else(|| Error::Platform(format!("{os}/{architecture}")))
     }
 }
 
 impl From<Platform> for Fields {
     fn from(platform: Platform) -> Fields {
         Fields {
-            architecture: platform.architecture,
-            os: platform.os,
+            architecture: Some(platform.architecture),
+            os: Some(platform.os),
             variant: platform.variant,
         }
     }
@@ -127,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_prints_as_it_was_written() {
+    fn platforms_round_trip_through_their_text() {
         for text in ["linux/amd64", "linux/arm64", "linux/arm/v7"] {
             assert_eq!(platform(text).to_string(), text);
         }
     }
 
     #[test]
-    fn what_is_not_two_or_three_words_is_refused() {
+    fn rejects_anything_but_two_or_three_parts() {
         for text in [
             "",
             "linux",
@@ -148,16 +221,45 @@ mod tests {
     }
 
     #[test]
-    fn who_names_no_variant_takes_any_and_arm64_is_v8() {
-        assert!(platform("linux/arm/v7").serves(&platform("linux/arm")));
-        assert!(!platform("linux/arm/v7").serves(&platform("linux/arm/v6")));
-        assert!(platform("linux/arm64").serves(&platform("linux/arm64/v8")));
-        assert!(platform("linux/arm64/v8").serves(&platform("linux/arm64")));
-        assert!(!platform("linux/arm64").serves(&platform("linux/amd64")));
+    fn requests_without_variant_match_any_and_arm64_implies_v8() {
+        assert!(platform("linux/arm/v7").matches(&platform("linux/arm")));
+        assert!(!platform("linux/arm/v7").matches(&platform("linux/arm/v6")));
+        assert!(platform("linux/arm64").matches(&platform("linux/arm64/v8")));
+        assert!(platform("linux/arm64/v8").matches(&platform("linux/arm64")));
+        assert!(!platform("linux/arm64").matches(&platform("linux/amd64")));
     }
 
     #[test]
-    fn an_empty_variant_in_json_means_none() {
+    fn the_newest_supported_variant_fits_best() {
+        let best = |machine: &str, images: &[&str]| {
+            let machine = platform(machine);
+            let images = images.iter().map(|text| platform(text));
+            let fitting = images.filter(|image| image.fitness(&machine).is_some());
+            let best = fitting.max_by_key(|image| image.fitness(&machine));
+            best.map(|image| image.to_string())
+        };
+        let levels = [
+            "linux/amd64/v4",
+            "linux/386",
+            "linux/amd64",
+            "linux/amd64/v3",
+        ];
+        assert_eq!(best("linux/amd64/v3", &levels).unwrap(), "linux/amd64/v3");
+        assert_eq!(best("linux/amd64/v2", &levels).unwrap(), "linux/amd64");
+        assert_eq!(best("linux/amd64", &levels[..2]).unwrap(), "linux/386");
+        assert_eq!(
+            best("linux/arm/v7", &["linux/arm/v6", "linux/arm/v5"]).unwrap(),
+            "linux/arm/v6"
+        );
+        assert_eq!(
+            best("linux/arm64", &["linux/arm64/v8"]).unwrap(),
+            "linux/arm64/v8"
+        );
+        assert_eq!(best("linux/s390x", &["linux/amd64"]), None);
+    }
+
+    #[test]
+    fn empty_variants_in_json_are_absent() {
         let json = r#"{"architecture":"arm64","os":"linux","variant":""}"#;
         let read: Platform = serde_json::from_str(json).unwrap();
         assert_eq!(read, platform("linux/arm64"));

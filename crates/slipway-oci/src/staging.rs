@@ -1,5 +1,5 @@
-//! Whoever finds a directory of ours must be able to take it for whole: it is built under
-//! another name beside its own and renamed when it is complete.
+//! Creates directories atomically: each is built under a temporary name next to its destination and
+//! renamed once complete. So an existing directory is always complete.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use std::{fs, process};
 
 use crate::{Error, Result};
 
-/// A directory in the making, removed again unless it is finished.
+/// A directory being built. It is removed on drop unless it was finished.
 pub(crate) struct Staging {
     path: PathBuf,
     destination: PathBuf,
 }
 
 impl Staging {
-    /// Nothing may be at `destination`, except an empty directory.
+    /// Creates the temporary directory. `destination` must be absent or an empty directory.
     pub fn beside(destination: &Path) -> Result<Staging> {
         let name = destination
             .file_name()
@@ -32,8 +32,8 @@ impl Staging {
         if !free {
             return Err(Error::Exists(destination.to_path_buf()));
         }
-        // In a container the process id is often the same, so one that was killed may have
-        // left its directory under our name.
+        // Process ids repeat in containers, so a killed process may have left a directory of the
+        // same name.
         let mut attempt = 0;
         loop {
             let temporary = format!(".{}.{}-{attempt}", name.to_string_lossy(), process::id());
@@ -64,7 +64,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // After a rename there is nothing to remove; after a fault, that fault is what counts.
+        // After a rename there is nothing to remove. After an error, the first error matters.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

@@ -1,9 +1,9 @@
-//! An image that records when it was built is another image on every build, so the time in a
-//! config is given, never asked of the clock.
+//! Timestamps in image configs. The caller provides the time; reading the clock would make each
+//! build a different image.
 
 use std::fmt;
 
-/// A moment in whole seconds since 1970-01-01T00:00:00Z, printed as RFC 3339 in UTC.
+/// A time in whole seconds since 1970-01-01T00:00:00Z, printed as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp(u32);
 
@@ -14,7 +14,7 @@ impl Timestamp {
     }
 }
 
-/// One second after the epoch, the time that every file in a Nix store has.
+/// One second after the epoch, the mtime of every file in a Nix store.
 impl Default for Timestamp {
     fn default() -> Timestamp {
         Timestamp(1)
@@ -24,8 +24,8 @@ impl Default for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (days, second) = (self.0 / 86_400, self.0 % 86_400);
-        // Years are counted from March, so that the leap day is a year's last. The day
-        // 1970-01-01 is the 719468th after 0000-03-01; 146097 days are 400 years.
+        // Years start in March, so that the leap day is the last day of a year. The day 1970-01-01
+        // is the 719468th after 0000-03-01; 146097 days are 400 years.
         let day = days + 719_468;
         let (era, day) = (day / 146_097, day % 146_097);
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_prints_as_rfc_3339() {
+    fn prints_rfc_3339() {
         for (seconds, text) in [
             (1, "1970-01-01T00:00:01Z"),
             (951_782_400, "2000-02-29T00:00:00Z"),

@@ -1,6 +1,7 @@
-//! Two trees with the same content must give the same tar, however they came to be: so a tree
-//! is walked in the order of its names, and of each file only the name, the kind, the content
-//! and the executable bit are taken over.
+//! Appends directory trees to a tar, reproducibly.
+//!
+//! Trees with the same content must give the same tar. So a tree is walked in the order of its
+//! names, and only the name, kind, content and executable bit of each file are stored.
 
 use std::fs::{self, File, FileType};
 use std::io::{Read, Write};
@@ -8,15 +9,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::archive::Archive;
+use crate::tar_writer::TarWriter;
 use crate::{Error, Result};
 
-/// Where a tree comes to lie in the image, which decides its modes.
+/// Location of a tree in the image, which decides its modes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In the store: nothing may be written, by anyone.
+    /// In the store: read-only for everyone.
     Store,
-    /// At `/`: as a system has it, with a `/tmp` that everyone may write to.
+    /// At `/`: the usual modes of a system, with a world-writable `/tmp`.
     Root,
 }
 
@@ -41,9 +42,9 @@ impl Place {
 
 /// Appends `source` and all below it under `name`, parents first, siblings sorted by bytes.
 ///
-/// Files with several hard links are stored as files, once for each name.
+/// A file with several hard links is stored as a separate file for each name.
 pub(crate) fn append<W: Write>(
-    archive: &mut Archive<W>,
+    archive: &mut TarWriter<W>,
     source: &Path,
     name: &[u8],
     place: Place,
@@ -88,7 +89,7 @@ pub(crate) fn children(directory: &Path) -> Result<Vec<Vec<u8>>> {
 }
 
 fn append_file<W: Write>(
-    archive: &mut Archive<W>,
+    archive: &mut TarWriter<W>,
     path: &PathBuf,
     name: &[u8],
     mode: u32,
@@ -131,12 +132,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_whose_size_is_not_what_it_was_is_an_error() {
+    fn rejects_a_file_that_changed_size() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         fs::write(&path, "12345").unwrap();
         for size in [4, 6] {
-            let mut archive = Archive::new(Vec::new(), PathBuf::new());
+            let mut archive = TarWriter::new(Vec::new(), PathBuf::new());
             let error = append_file(&mut archive, &path, b"log", 0o444, size).unwrap_err();
             let expected =
                 "log changed its size while it was read; pack it when nothing writes to it";
@@ -145,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn a_device_is_refused_by_name() {
-        let mut archive = Archive::new(Vec::new(), PathBuf::new());
+    fn rejects_devices_and_names_them() {
+        let mut archive = TarWriter::new(Vec::new(), PathBuf::new());
         let device = Path::new("/dev/null");
         let error = append(&mut archive, device, b"null", Place::Root).unwrap_err();
         assert_eq!(
@@ -156,9 +157,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_is_refused_by_name() {
-        let mut archive = Archive::new(Vec::new(), PathBuf::new());
-        // It may be opened, and has nothing at its start.
+    fn rejects_unreadable_files_and_names_them() {
+        let mut archive = TarWriter::new(Vec::new(), PathBuf::new());
+        // Opening it succeeds, reading at offset 0 fails.
         let memory = Path::new("/proc/self/mem");
         let error = append(&mut archive, memory, b"mem", Place::Root).unwrap_err();
         let message = error.to_string();

@@ -1,6 +1,7 @@
-//! To see what an image really holds, it is unpacked; and an image may come from anyone. A layer
-//! is a list of names to write to, so each name is walked by hand here, inside the new directory,
-//! and nothing is left to what the kernel makes of `..` and links.
+//! Unpacks images safely. An image is untrusted input, and a layer is a list of paths to write to.
+//!
+//! Each path is resolved here, component by component inside the new directory. The kernel never
+//! resolves `..` or links of an image.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -14,23 +15,22 @@ use crate::layer_reader::{EntryKind, LayerEntry};
 use crate::staging::Staging;
 use crate::{Digest, Error, Image, Layout, Result};
 
-/// Links that one name may lead through, as in the kernel.
+/// Most symbolic links to follow in one path, as in the kernel.
 const LINK_LIMIT: usize = 40;
 
-/// Lays the layers of `image`, found in `layout`, over each other in the new directory
-/// `destination`.
+/// Applies the layers of `image`, found in `layout`, in order to the new directory `destination`.
 ///
-/// Modes are kept, except that the owner may write (so that the tree can be removed again) and
-/// that set-user-ID and set-group-ID are dropped; owners and times are not kept. Links are
-/// followed as a container would, with `destination` as `/`; a name that leads out of it is an
-/// error, and so is a device. On an error nothing is left at `destination`.
+/// Modes are kept, except that the owner may write (so that the tree can be removed again) and that
+/// set-user-ID and set-group-ID are dropped; owners and times are not kept. Links are resolved as
+/// in a container, with `destination` as `/`. A path outside of it is an error, and so is a device.
+/// On an error nothing is left at `destination`.
 ///
 /// Source: OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts".
 pub fn unpack(layout: &Layout, image: &Image, destination: &Path) -> Result<()> {
     let staging = Staging::beside(destination)?;
     for (blob, diff_id) in image.layers() {
-        // Before a decoder or a tar reader sees a byte of it, the blob is known to be the one
-        // that the manifest names.
+        // Check the blob's digest first, so that decoders and tar readers only see the blob that
+        // the manifest refers to.
         layout.copy_blob(blob, &mut io::sink())?;
         let mut layer = LayerUnpacker {
             root: staging.path(),
@@ -45,7 +45,7 @@ pub fn unpack(layout: &Layout, image: &Image, destination: &Path) -> Result<()> 
 struct LayerUnpacker<'a> {
     root: &'a Path,
     blob: Digest,
-    /// What this layer wrote: its whiteouts are for the layers below it only.
+    /// Paths written by this layer. Its whiteouts apply only to lower layers.
     written: HashSet<PathBuf>,
 }
 
@@ -57,6 +57,7 @@ impl LayerUnpacker<'_> {
             mode,
             target,
             body,
+            ..
         } = entry;
         let name = OsString::from_vec(name);
         let layer = self.blob;
@@ -67,7 +68,7 @@ impl LayerUnpacker<'_> {
         };
         let mut parents = parts(&name).map_err(refuse)?;
         let Some(last) = parents.pop() else {
-            // The root itself, `./`: it is here already.
+            // The root itself, `./`, exists already.
             return Ok(());
         };
         let directory = self.resolve(parents).map_err(refuse)?;
@@ -125,8 +126,8 @@ impl LayerUnpacker<'_> {
         Ok(())
     }
 
-    /// The directory below the root that `parts` name, through links as in a container. What
-    /// does not exist yet is taken as a directory.
+    /// Resolves `parts` to a directory below the root, following links as in a container. Missing
+    /// components are treated as directories.
     fn resolve(&self, parts: Vec<OsString>) -> std::result::Result<PathBuf, &'static str> {
         let mut path = self.root.to_path_buf();
         let mut depth = 0;
@@ -167,7 +168,7 @@ impl LayerUnpacker<'_> {
         Ok(path)
     }
 
-    /// Makes `directory` and what lies between it and the root, where a layer does not list them.
+    /// Creates `directory` and its missing parents, which layers need not list.
     fn make_directories(&mut self, directory: &Path) -> Result<()> {
         let mut path = self.root.to_path_buf();
         let below = directory.strip_prefix(self.root).unwrap_or(Path::new(""));
@@ -183,7 +184,7 @@ impl LayerUnpacker<'_> {
         Ok(())
     }
 
-    /// Removes what lower layers have at `path`, and leaves what this one has.
+    /// Removes what lower layers have at `path`, and keeps what this one has.
     fn hide(&self, path: &Path) -> Result<()> {
         match self.written.contains(path) {
             false => remove(path),
@@ -200,7 +201,7 @@ impl LayerUnpacker<'_> {
     }
 }
 
-/// The parts of a name in a tar, which must be relative and go down only.
+/// Splits a name in a tar. It must be relative and must not contain `..`.
 fn parts(name: &OsStr) -> std::result::Result<Vec<OsString>, &'static str> {
     let mut parts = Vec::new();
     for component in Path::new(name).components() {
@@ -218,7 +219,7 @@ fn is_directory(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// Removes whatever is at `path`, if anything; a link, not what it points to.
+/// Removes whatever is at `path`, if anything. Links are not followed.
 fn remove(path: &Path) -> Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),

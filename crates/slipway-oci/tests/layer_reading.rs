@@ -1,4 +1,4 @@
-//! Reading a layer: its digests are proven, and no tar makes the reader hold more than a header.
+//! Reading layers: digests are checked, and no tar makes the reader buffer more than a header.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -17,13 +17,13 @@ const KINDS: [MediaType; 3] = [
     MediaType::LayerZstd,
 ];
 
-fn made_of(kind: MediaType, tar: Vec<u8>) -> (Layout, TempDir) {
+fn layout_of_layer(kind: MediaType, tar: Vec<u8>) -> (Layout, TempDir) {
     let place = tempfile::tempdir().unwrap();
     let layout = layout(&place.path().join("layout"), "linux/arm64", &[(kind, tar)]);
     (layout, place)
 }
 
-/// Reads the one layer, and gives what each entry holds.
+/// Reads the only layer, and returns the name, kind and content of each entry.
 fn read(layout: &Layout, limit: u64) -> Result<Vec<(String, EntryKind, String)>, Error> {
     let image = layout.images()?.remove(0);
     let (blob, diff_id) = image.layers().next().unwrap();
@@ -47,10 +47,10 @@ fn blob(layout: &Layout) -> std::path::PathBuf {
 }
 
 #[test]
-fn entries_come_in_order_however_the_layer_is_compressed() {
+fn reads_entries_in_order_with_every_compression() {
     for kind in KINDS {
         let tar = tar(&[directory("a"), file("a/b", "text"), symlink("c", "a/b")]);
-        let (layout, _place) = made_of(kind, tar);
+        let (layout, _place) = layout_of_layer(kind, tar);
         let expected = [
             ("a", EntryKind::Directory, ""),
             ("a/b", EntryKind::File, "text"),
@@ -62,14 +62,14 @@ fn entries_come_in_order_however_the_layer_is_compressed() {
 }
 
 #[test]
-fn an_altered_blob_is_said_to_be_altered_wherever_the_change_is() {
+fn reports_altered_blobs_wherever_the_change_is() {
     for kind in KINDS {
-        // Text that cannot be compressed away, so that there are places to change.
+        // Incompressible text, so that the blob is long enough to alter in several places.
         let text: String = (0..20_000u32)
             .map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90))
             .collect();
         let text: &'static str = text.leak();
-        let (layout, _place) = made_of(kind.clone(), tar(&[file("a", text)]));
+        let (layout, _place) = layout_of_layer(kind.clone(), tar(&[file("a", text)]));
         let path = blob(&layout);
         let whole = fs::read(&path).unwrap();
         for place in [0, 5, whole.len() / 2, whole.len() - 1] {
@@ -91,12 +91,12 @@ fn an_altered_blob_is_said_to_be_altered_wherever_the_change_is() {
 }
 
 #[test]
-fn a_layer_that_unpacks_to_more_than_the_limit_is_refused() {
+fn rejects_layers_that_unpack_to_more_than_the_limit() {
     for kind in KINDS {
         let text: &'static str = "x".repeat(100_000).leak();
         let tar = tar(&[file("a", text)]);
         let size = tar.len() as u64;
-        let (layout, _place) = made_of(kind, tar);
+        let (layout, _place) = layout_of_layer(kind, tar);
         assert!(read(&layout, size).is_ok());
         let error = read(&layout, size - 1).unwrap_err();
         assert!(matches!(error, Error::LayerTooLarge { .. }), "{error}");
@@ -106,17 +106,17 @@ fn a_layer_that_unpacks_to_more_than_the_limit_is_refused() {
 }
 
 #[test]
-fn a_long_name_is_taken_and_an_endless_one_refused() {
+fn accepts_long_names_and_rejects_endless_ones() {
     let named = |name: &'static str| {
         let long = Entry(EntryType::GNULongName, "././@LongLink", name, 0);
         tar(&[long, file("short", "text")])
     };
     let long: &'static str = "n".repeat(4000).leak();
-    let (layout, _place) = made_of(MediaType::LayerZstd, named(long));
+    let (layout, _place) = layout_of_layer(MediaType::LayerZstd, named(long));
     assert_eq!(read(&layout, u64::MAX).unwrap()[0].0, long);
 
     let endless = "n".repeat(8 << 20).leak();
-    let (layout, _place) = made_of(MediaType::LayerZstd, named(endless));
+    let (layout, _place) = layout_of_layer(MediaType::LayerZstd, named(endless));
     let error = read(&layout, u64::MAX).unwrap_err().to_string();
     assert!(
         error.ends_with("an entry has a header of more than 1048576 bytes"),
@@ -125,15 +125,15 @@ fn a_long_name_is_taken_and_an_endless_one_refused() {
 }
 
 #[test]
-fn what_is_no_tar_is_refused() {
-    let (layout, _place) = made_of(MediaType::LayerGzip, vec![b'x'; 2048]);
+fn rejects_blobs_that_are_not_tars() {
+    let (layout, _place) = layout_of_layer(MediaType::LayerGzip, vec![b'x'; 2048]);
     let error = read(&layout, u64::MAX).unwrap_err();
     assert!(matches!(error, Error::Tar { .. }), "{error}");
 }
 
 #[test]
-fn documents_under_dockers_names_are_read() {
-    let (layout, _place) = made_of(MediaType::LayerGzip, tar(&[file("a", "text")]));
+fn reads_documents_with_docker_media_types() {
+    let (layout, _place) = layout_of_layer(MediaType::LayerGzip, tar(&[file("a", "text")]));
     let docker = |name: &str| format!("application/vnd.docker.{name}");
     let mut named = layout.index().clone();
     let image = layout.images().unwrap().remove(0);
@@ -151,4 +151,82 @@ fn documents_under_dockers_names_are_read() {
 
     let layout = Layout::open(layout.directory()).unwrap();
     assert_eq!(read(&layout, u64::MAX).unwrap()[0].2, "text");
+}
+
+/// PAX records. In a tar they precede the entry that they describe.
+fn records(pairs: &[(&str, &str)]) -> Entry {
+    let record = |(key, value): &(&str, &str)| {
+        // The length includes its own digits; here there are two.
+        let length = key.len() + value.len() + 5;
+        format!("{length} {key}={value}\n")
+    };
+    let text: String = pairs.iter().map(record).collect();
+    Entry(EntryType::XHeader, "PaxHeaders/a", text.leak(), 0)
+}
+
+#[test]
+fn reads_gnu_sparse_files_with_their_holes() {
+    let map: &'static str = format!("2\n2\n2\n6\n1\n{}abc", "\0".repeat(502)).leak();
+    let first = [
+        ("GNU.sparse.size", "9"),
+        ("GNU.sparse.offset", "2"),
+        ("GNU.sparse.numbytes", "2"),
+        ("GNU.sparse.offset", "6"),
+        ("GNU.sparse.numbytes", "1"),
+    ];
+    let second = [
+        ("GNU.sparse.size", "9"),
+        ("GNU.sparse.name", "real/name"),
+        ("GNU.sparse.map", "2,2,6,1"),
+    ];
+    let third = [
+        ("GNU.sparse.major", "1"),
+        ("GNU.sparse.minor", "0"),
+        ("GNU.sparse.name", "real/name"),
+        ("GNU.sparse.realsize", "9"),
+    ];
+    for (pairs, content, name) in [
+        (&first[..], "abc", "a"),
+        (&second, "abc", "real/name"),
+        (&third, map, "real/name"),
+    ] {
+        let entries = [records(pairs), file("a", content), file("b", "next")];
+        let (layout, _place) = layout_of_layer(MediaType::LayerTar, tar(&entries));
+        let expected = [(name, "\0\0ab\0\0c\0\0"), ("b", "next")]
+            .map(|(name, text)| (name.to_owned(), EntryKind::File, text.to_owned()));
+        assert_eq!(read(&layout, u64::MAX).unwrap(), expected, "{pairs:?}");
+    }
+}
+
+#[test]
+fn rejects_sparse_files_with_an_invalid_map_or_an_excessive_size() {
+    for (size, map) in [
+        ("9", "2,2,6"),
+        ("9", "2,2,3,1"),
+        ("6", "2,2,6,1"),
+        ("9", "2,2,6,2"),
+        ("9", "2,2,6,x"),
+        ("9", "18446744073709551615,3"),
+    ] {
+        let pairs = [("GNU.sparse.size", size), ("GNU.sparse.map", map)];
+        let entries = [records(&pairs), file("a", "abc")];
+        let (layout, _place) = layout_of_layer(MediaType::LayerTar, tar(&entries));
+        let error = read(&layout, u64::MAX).unwrap_err();
+        assert!(matches!(error, Error::Tar { .. }), "{map}: {error}");
+    }
+    let version = [("GNU.sparse.major", "1"), ("GNU.sparse.size", "9")];
+    for map in ["", "2\n1\n", "99999999999\n", "x\n"] {
+        let entries = [records(&version), file("a", map)];
+        let (layout, _place) = layout_of_layer(MediaType::LayerTar, tar(&entries));
+        let error = read(&layout, u64::MAX).unwrap_err();
+        assert!(matches!(error, Error::Tar { .. }), "{map}: {error}");
+    }
+    let pairs = [
+        ("GNU.sparse.size", "99999999999999"),
+        ("GNU.sparse.map", "0,3"),
+    ];
+    let entries = [records(&pairs), file("a", "abc")];
+    let (layout, _place) = layout_of_layer(MediaType::LayerTar, tar(&entries));
+    let error = read(&layout, 1 << 40).unwrap_err();
+    assert!(matches!(error, Error::LayerTooLarge { .. }), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What a layer holds, and that nothing but its content decides its bytes.
+//! Packing layers: content, modes and reproducibility.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -66,7 +66,7 @@ fn names(tar: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_store_path_is_packed_below_its_parents_and_is_read_only() {
+fn a_store_path_is_packed_with_its_parents_and_read_only() {
     let store = Store::new();
     let app = store.path("app");
     symlink("../share/doc", app.as_path().join("bin/doc")).unwrap();
@@ -104,7 +104,7 @@ fn a_store_path_is_packed_below_its_parents_and_is_read_only() {
 }
 
 #[test]
-fn times_owners_modes_and_the_order_of_creation_do_not_change_the_bytes() {
+fn times_owners_modes_and_creation_order_do_not_change_the_bytes() {
     let store = Store::new();
     let source = LayerSource::StorePaths(vec![store.path("ssl")]);
     let first = pack(&source).unwrap();
@@ -116,7 +116,7 @@ fn times_owners_modes_and_the_order_of_creation_do_not_change_the_bytes() {
         &[("lib/a", "a", 0o640), ("lib/libssl.so", "ssl", 0o700)],
     );
     let file = path.as_path().join("lib/a");
-    // Only root may give a file away; for others the rest is still tried.
+    // Only root may change owners; for other users, test the rest.
     let _ = chown(&file, Some(1234), Some(1234));
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     File::open(&file).unwrap().set_modified(long_ago).unwrap();
@@ -126,7 +126,7 @@ fn times_owners_modes_and_the_order_of_creation_do_not_change_the_bytes() {
 }
 
 #[test]
-fn one_changed_byte_or_executable_bit_changes_the_digest() {
+fn a_changed_byte_or_executable_bit_changes_the_digest() {
     let store = Store::new();
     let source = LayerSource::StorePaths(vec![store.path("libc")]);
     let first = pack(&source).unwrap();
@@ -139,7 +139,7 @@ fn one_changed_byte_or_executable_bit_changes_the_digest() {
 }
 
 #[test]
-fn store_paths_are_packed_sorted_and_once_in_whatever_order_they_are_given() {
+fn store_paths_are_sorted_and_deduplicated() {
     let store = Store::new();
     let (a, b) = (store.path("app"), store.path("ssl"));
     let one = pack(&LayerSource::StorePaths(vec![a.clone(), b.clone()])).unwrap();
@@ -171,7 +171,7 @@ fn a_store_path_may_be_a_single_file_or_link() {
 }
 
 #[test]
-fn a_tree_at_the_root_has_the_modes_of_a_system_and_a_tmp_for_all() {
+fn a_tree_at_the_root_has_system_modes_and_a_world_writable_tmp() {
     let tree = tempfile::tempdir().unwrap();
     write(&tree.path().join("etc/passwd"), "root", 0o400);
     write(&tree.path().join("bin/sh"), "sh", 0o500);
@@ -194,10 +194,10 @@ fn a_tree_at_the_root_has_the_modes_of_a_system_and_a_tmp_for_all() {
 }
 
 #[test]
-fn names_and_link_targets_longer_than_a_header_field_are_kept() {
+fn keeps_names_and_link_targets_longer_than_a_header_field() {
     let tree = tempfile::tempdir().unwrap();
     let directory = "d".repeat(120);
-    // Not in plain form, and to be kept so.
+    // Not normalized, and must stay so.
     let target = format!("./{}//x/", "t".repeat(150));
     for length in [98, 99, 100, 101, 255] {
         write(&tree.path().join("f".repeat(length)), "f", 0o444);
@@ -233,7 +233,7 @@ fn hard_links_are_stored_as_files() {
 }
 
 #[test]
-fn names_and_link_targets_that_are_not_utf_8_are_kept_to_the_byte() {
+fn keeps_names_and_link_targets_that_are_not_utf_8() {
     let tree = tempfile::tempdir().unwrap();
     let short = b"caf\xe9".to_vec();
     let long = b"\xff".repeat(255);
@@ -262,14 +262,14 @@ fn names_and_link_targets_that_are_not_utf_8_are_kept_to_the_byte() {
 }
 
 #[test]
-fn extended_attributes_are_left_out_as_nix_leaves_them() {
+fn extended_attributes_are_not_stored() {
     let tree = tempfile::tempdir().unwrap();
     let file = tree.path().join("file");
     write(&file, "x", 0o644);
     let source = LayerSource::Root(tree.path().to_path_buf());
     let without = pack(&source).unwrap();
     match setxattr(&file, "user.note", b"y", XattrFlags::empty()) {
-        // Not every file system has them, and then there is nothing to leave out.
+        // Skip file systems without extended attributes.
         Err(Errno::NOTSUP) => {}
         result => result.unwrap(),
     }
@@ -277,7 +277,7 @@ fn extended_attributes_are_left_out_as_nix_leaves_them() {
 }
 
 #[test]
-fn a_sparse_file_is_stored_as_what_is_read_from_it() {
+fn sparse_files_are_stored_with_zeros_for_holes() {
     let tree = tempfile::tempdir().unwrap();
     let source = LayerSource::Root(tree.path().to_path_buf());
     let path = tree.path().join("disk");
@@ -291,7 +291,7 @@ fn a_sparse_file_is_stored_as_what_is_read_from_it() {
 }
 
 #[test]
-fn a_socket_or_named_pipe_is_refused_by_name() {
+fn rejects_sockets_and_fifos_and_names_them() {
     let tree = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(tree.path().join("control")).unwrap();
     let error = pack(&LayerSource::Root(tree.path().to_path_buf())).unwrap_err();
@@ -314,12 +314,12 @@ fn a_socket_or_named_pipe_is_refused_by_name() {
 }
 
 #[test]
-fn a_file_or_directory_that_may_not_be_read_is_refused_by_name() {
+fn rejects_unreadable_files_and_directories_and_names_them() {
     let tree = tempfile::tempdir().unwrap();
     let secret = tree.path().join("secret");
     write(&secret, "x", 0o000);
     if File::open(&secret).is_ok() {
-        // We are root, who may read everything.
+        // Root can read everything.
         return;
     }
     let source = LayerSource::Root(tree.path().to_path_buf());
@@ -336,7 +336,7 @@ fn a_file_or_directory_that_may_not_be_read_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_not_there_is_refused_by_name() {
+fn rejects_missing_paths_and_names_them() {
     let store = Store::new();
     let missing = store.path("missing");
     let error = pack(&LayerSource::StorePaths(vec![missing.clone()])).unwrap_err();
@@ -347,9 +347,9 @@ fn what_is_not_there_is_refused_by_name() {
 }
 
 #[test]
-fn the_blob_has_the_size_and_digests_that_the_layer_says() {
+fn size_and_digests_of_the_layer_match_its_blob() {
     let store = Store::new();
-    // Many chunks, and some of another.
+    // Several full chunks and a partial one.
     store.add(
         "app",
         &[("bin/large", &"slipway ".repeat(1_200_000), 0o555)],
@@ -368,7 +368,7 @@ fn the_blob_has_the_size_and_digests_that_the_layer_says() {
         let mut tar = Vec::new();
         match method {
             Method::Zstd => tar = zstd::decode_all(&blob[..]).unwrap(),
-            // One member and no more: not every reader looks for a second.
+            // A single member, because some readers stop after the first.
             Method::Gzip => {
                 let mut decoder = flate2::bufread::GzDecoder::new(&blob[..]);
                 decoder.read_to_end(&mut tar).unwrap();
@@ -381,7 +381,7 @@ fn the_blob_has_the_size_and_digests_that_the_layer_says() {
 }
 
 #[test]
-fn a_failed_layer_leaves_nothing_behind() {
+fn a_failed_pack_leaves_nothing_behind() {
     let store = Store::new();
     let before = listing(store.root.path());
     let source = LayerSource::StorePaths(vec![store.path("missing")]);
@@ -390,7 +390,7 @@ fn a_failed_layer_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_exists_is_not_overwritten() {
+fn existing_files_are_not_overwritten() {
     let store = Store::new();
     let source = LayerSource::StorePaths(vec![store.path("app")]);
     let out = store.root.path().join("nix");
@@ -398,10 +398,10 @@ fn what_exists_is_not_overwritten() {
     assert!(matches!(error, Error::Exists(_)), "{error}");
 }
 
-/// The digest of a known tree, so that a change to the layout of the tar cannot go unnoticed:
-/// it would change every image.
+/// The digest of a fixed tree. A change to the byte layout of tars would change the digest of every
+/// image; this test detects it.
 #[test]
-fn the_bytes_of_the_tar_are_those_of_yesterday() {
+fn the_tar_of_a_fixed_tree_has_a_known_digest() {
     let tree = tempfile::tempdir().unwrap();
     write(&tree.path().join("etc/passwd"), "root:x:0:0::/:\n", 0o644);
     symlink("etc/passwd", tree.path().join("link")).unwrap();

@@ -1,4 +1,4 @@
-//! Layouts: what is written is read back, and what was tampered with is not.
+//! Layouts: written layouts can be read, altered ones are rejected.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,8 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use fixture::{directory, file, layout, tar};
-use slipway_oci::layout::{LayoutWriter, merge};
-use slipway_oci::{Descriptor, Digest, Document, Error, Index, Layout, MediaType};
+use slipway_oci::layout::{LayoutWriter, Part, Taken, merge, merge_parts};
+use slipway_oci::{Algorithm, Descriptor, Digest, Document, Error, Index, Layout, MediaType};
 use tempfile::TempDir;
 
 struct Place(TempDir);
@@ -24,7 +24,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// A layout for `platform` whose image has a layer of its own and one that all share.
+    /// A layout for `platform`. Its image has one layer of its own and one that all images share.
     fn image(&self, name: &str, platform: &str) -> Layout {
         let shared = tar(&[directory("etc"), file("etc/passwd", "root")]);
         let own = tar(&[file("app", "for one platform")]);
@@ -39,8 +39,8 @@ fn blobs(layout: &Layout) -> usize {
         .count()
 }
 
-/// Rewrites `index.json` to name one blob.
-fn name(layout: &Path, descriptor: &Descriptor) -> Result<Layout, Error> {
+/// Rewrites `index.json` so that it lists one blob.
+fn set_index(layout: &Path, descriptor: &Descriptor) -> Result<Layout, Error> {
     let index = Index::new(vec![descriptor.clone()]);
     let json = serde_json::to_vec(&index).unwrap();
     fs::write(layout.join("index.json"), json).unwrap();
@@ -48,7 +48,7 @@ fn name(layout: &Path, descriptor: &Descriptor) -> Result<Layout, Error> {
 }
 
 #[test]
-fn an_image_is_read_as_it_was_written() {
+fn layouts_round_trip() {
     let place = Place::new();
     let written = place.image("one", "linux/arm64");
     let read = Layout::open(&place.at("one")).unwrap();
@@ -64,7 +64,7 @@ fn an_image_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_platform_that_is_not_there_is_an_error_that_says_what_is() {
+fn a_missing_platform_is_an_error_that_lists_the_available_ones() {
     let place = Place::new();
     let error = place
         .image("one", "linux/arm64")
@@ -78,7 +78,7 @@ fn a_platform_that_is_not_there_is_an_error_that_says_what_is() {
 }
 
 #[test]
-fn an_altered_blob_is_refused_wherever_it_is() {
+fn rejects_altered_blobs_of_every_kind() {
     let place = Place::new();
     let layout = place.image("one", "linux/arm64");
     for blob in fs::read_dir(place.at("one/blobs/sha256")).unwrap() {
@@ -96,7 +96,7 @@ fn an_altered_blob_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn a_truncated_or_longer_or_missing_blob_is_refused_wherever_it_is() {
+fn rejects_truncated_extended_or_missing_blobs_of_every_kind() {
     let place = Place::new();
     let layout = place.image("one", "linux/arm64");
     for blob in fs::read_dir(place.at("one/blobs/sha256")).unwrap() {
@@ -116,7 +116,7 @@ fn a_truncated_or_longer_or_missing_blob_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn layouts_of_two_platforms_merge_into_an_index_that_stores_shared_blobs_once() {
+fn merging_two_platforms_stores_shared_blobs_once() {
     let place = Place::new();
     let arm = place.image("arm", "linux/arm64");
     let amd = place.image("amd", "linux/amd64");
@@ -146,14 +146,14 @@ fn layouts_of_two_platforms_merge_into_an_index_that_stores_shared_blobs_once() 
 }
 
 #[test]
-fn the_order_of_layouts_does_not_change_the_index() {
+fn merging_is_independent_of_the_order_of_layouts() {
     let place = Place::new();
     let arm = place.image("arm", "linux/arm64");
     let amd = place.image("amd", "linux/amd64");
     let one = merge(&place.at("1"), &[arm.clone(), amd.clone()]).unwrap();
     let two = merge(&place.at("2"), &[amd.clone(), arm]).unwrap();
     assert_eq!(one.index(), two.index());
-    // An index merges as well as the images in it.
+    // Merging an index gives the same result as merging its images.
     let again = merge(&place.at("3"), &[two]).unwrap();
     assert_eq!(one.index(), again.index());
     let error = merge(&place.at("4"), &[one, amd]).unwrap_err();
@@ -162,7 +162,74 @@ fn the_order_of_layouts_does_not_change_the_index() {
 }
 
 #[test]
-fn merging_refuses_an_altered_layer_and_leaves_nothing_behind() {
+fn an_image_is_replaced_only_if_its_part_gives_way() {
+    let place = Place::new();
+    let part = |name: &str, gives_way| Part {
+        name: name.to_owned(),
+        layout: place.image(name, "linux/arm64"),
+        taken: Taken::Everything,
+        gives_way,
+    };
+    let parts = [part("old", false), part("new", false)];
+    let error = merge_parts(&place.at("refused"), &parts, Default::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "linux/arm64 is in old and again in new; name each platform once"
+    );
+    let other = layout(&place.at("other"), "linux/arm64/v8", &[]);
+    let wanted = other.images().unwrap()[0].descriptor();
+    for old_is_first in [true, false] {
+        let mut parts = vec![
+            Part {
+                gives_way: true,
+                ..part(&format!("old-{old_is_first}"), true)
+            },
+            Part {
+                name: "other".to_owned(),
+                layout: other.clone(),
+                taken: Taken::Documents,
+                gives_way: false,
+            },
+        ];
+        if !old_is_first {
+            parts.reverse();
+        }
+        let directory = place.at(&format!("made-{old_is_first}"));
+        let annotations = [("a".to_owned(), "b".to_owned())].into();
+        let made = merge_parts(&directory, &parts, annotations).unwrap();
+        let index = made.read_index(made.top().unwrap()).unwrap();
+        assert_eq!(index.value().manifests, std::slice::from_ref(&wanted));
+        assert_eq!(index.value().annotations["a"], "b");
+    }
+}
+
+#[test]
+fn merging_keeps_attestations_of_merged_images() {
+    let place = Place::new();
+    let one = place.image("one", "linux/arm64");
+    let image = one.images().unwrap()[0].descriptor();
+    let attestation = |subject: Digest| {
+        let mut attestation = image.clone();
+        attestation.platform = None;
+        let keys = ["vnd.docker.reference.type", "vnd.docker.reference.digest"];
+        let values = ["attestation-manifest".to_owned(), subject.to_string()];
+        let pairs = keys.map(str::to_owned).into_iter().zip(values);
+        attestation.annotations.extend(pairs);
+        attestation
+    };
+    let [own, foreign] = [image.digest, Digest::of(b"gone")].map(attestation);
+    let index = Index::new(vec![own.clone(), image.clone(), foreign]);
+    let document = Document::new(MediaType::Index, index).unwrap();
+    let bytes = document.bytes();
+    let top = put(&one, MediaType::Index, Digest::of(bytes), bytes);
+    let one = set_index(&place.at("one"), &top).unwrap();
+    let made = merge(&place.at("made"), &[one]).unwrap();
+    let index = made.read_index(made.top().unwrap()).unwrap();
+    assert_eq!(index.value().manifests, [image, own]);
+}
+
+#[test]
+fn merging_rejects_altered_layers_and_leaves_nothing_behind() {
     let place = Place::new();
     let layout = place.image("one", "linux/arm64");
     let image = &layout.images().unwrap()[0];
@@ -178,7 +245,7 @@ fn merging_refuses_an_altered_layer_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_directory_that_is_no_layout_is_refused_with_the_reason() {
+fn rejects_directories_that_are_not_layouts_with_the_reason() {
     let place = Place::new();
     let refusal = || Layout::open(place.0.path()).unwrap_err().to_string();
     assert!(refusal().ends_with("it has no oci-layout"));
@@ -202,13 +269,13 @@ fn a_directory_that_is_no_layout_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_document_of_absurd_size_is_refused_before_it_is_read() {
+fn rejects_oversized_documents_before_reading_them() {
     let place = Place::new();
     let layout = place.image("one", "linux/arm64");
     for size in [5 << 20, u64::MAX] {
         let mut descriptor = layout.index().manifests[0].clone();
         descriptor.size = size;
-        let error = name(&place.at("one"), &descriptor)
+        let error = set_index(&place.at("one"), &descriptor)
             .unwrap()
             .images()
             .unwrap_err();
@@ -217,7 +284,7 @@ fn a_document_of_absurd_size_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn indexes_that_nest_without_end_or_multiply_are_refused() {
+fn rejects_deeply_nested_and_multiplying_indexes() {
     let place = Place::new();
     for (width, depth) in [(1, 10), (100, 3)] {
         let directory = place.at(&width.to_string());
@@ -233,13 +300,109 @@ fn indexes_that_nest_without_end_or_multiply_are_refused() {
     }
 }
 
+/// Adds a blob with these bytes to a layout.
+fn put(layout: &Layout, media_type: MediaType, digest: Digest, bytes: &[u8]) -> Descriptor {
+    let blob = Descriptor::new(media_type, digest, bytes.len() as u64);
+    let path = layout.blob_path(&blob);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+    blob
+}
+
 #[test]
-fn what_is_neither_image_nor_index_is_refused() {
+fn entries_of_other_tools_do_not_hide_images() {
+    let place = Place::new();
+    let one = place.image("one", "linux/arm64");
+    let image = one.images().unwrap().remove(0);
+    // An artifact attached to an image. Source: OCI image-spec 1.1, manifest.md, "Guidelines for
+    // Artifact Usage".
+    let empty = put(
+        &one,
+        "application/vnd.oci.empty.v1+json".to_owned().into(),
+        Digest::of(b"{}"),
+        b"{}",
+    );
+    let artifact = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","artifactType":"application/vnd.in-toto+json",
+            "config":{},"layers":[],"subject":{},"annotations":null}}"#,
+        MediaType::Manifest,
+        serde_json::to_string(&empty).unwrap(),
+        serde_json::to_string(&image.descriptor()).unwrap(),
+    );
+    let bytes = artifact.as_bytes();
+    let artifact = put(&one, MediaType::Manifest, Digest::of(bytes), bytes);
+
+    let entry = |extra: &str, digest: Digest, size: u64| {
+        let media_type = MediaType::Manifest;
+        format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}{extra}}}"#)
+    };
+    let (digest, size) = (image.descriptor().digest, image.descriptor().size);
+    let attests = r#","artifactType":"application/vnd.in-toto+json""#;
+    let buildkit = format!(
+        r#","annotations":{{"vnd.docker.reference.digest":"{digest}","vnd.docker.reference.type":"attestation-manifest"}},
+            "platform":{{"architecture":"unknown","os":"unknown"}}"#
+    );
+    let nameless = r#","annotations":null,"platform":{"architecture":"","os":""}"#;
+    for (others, own) in [
+        (vec![entry(attests, artifact.digest, artifact.size)], ""),
+        (vec![entry("", artifact.digest, artifact.size)], ""),
+        (vec![entry(&buildkit, artifact.digest, artifact.size)], ""),
+        (vec![], nameless),
+        (
+            vec![],
+            r#","platform":{"architecture":"arm 64","os":"linux"}"#,
+        ),
+        (vec![r#"{"mediaType":7}"#.to_owned(), "null".to_owned()], ""),
+        (
+            vec![entry("", artifact.digest, artifact.size).replace("oci.image.manifest", "other")],
+            "",
+        ),
+    ] {
+        let entries = [others, vec![entry(own, digest, size)]].concat().join(",");
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{entries}],"annotations":null}}"#);
+        let bytes = index.as_bytes();
+        let top = put(&one, MediaType::Index, Digest::of(bytes), bytes);
+        let read = set_index(&place.at("one"), &top).unwrap();
+        let found: Vec<Digest> = read
+            .images()
+            .unwrap()
+            .iter()
+            .map(|it| it.descriptor().digest)
+            .collect();
+        assert_eq!(found, [digest], "{index}");
+    }
+}
+
+#[test]
+fn reads_and_checks_sha512_blobs() {
+    let place = Place::new();
+    let one = place.image("one", "linux/arm64");
+    let image = one.images().unwrap().remove(0);
+    let bytes = fs::read(one.blob_path(&image.descriptor())).unwrap();
+    let digest = Digest::with(Algorithm::Sha512, &bytes);
+    let manifest = put(&one, MediaType::Manifest, digest, &bytes);
+    let read = set_index(&place.at("one"), &manifest).unwrap();
+    assert_eq!(read.images().unwrap()[0].descriptor().digest, digest);
+
+    let mut writer = LayoutWriter::create(&place.at("other")).unwrap();
+    writer
+        .add_blob(&manifest, &read.blob_path(&manifest))
+        .unwrap();
+    let other = writer.finish(manifest.clone()).unwrap();
+    assert!(other.blob_path(&manifest).ends_with(digest.blob_path()));
+
+    fs::write(read.blob_path(&manifest), vec![b' '; bytes.len()]).unwrap();
+    let error = read.images().unwrap_err();
+    assert!(matches!(error, Error::BlobDigest { .. }), "{error}");
+}
+
+#[test]
+fn rejects_entries_that_are_neither_image_nor_index() {
     let place = Place::new();
     place.image("one", "linux/arm64");
     let media_type = MediaType::Other("application/vnd.example".to_owned());
     let strange = Descriptor::new(media_type, Digest::of(b""), 0);
-    let error = name(&place.at("one"), &strange)
+    let error = set_index(&place.at("one"), &strange)
         .unwrap()
         .images()
         .unwrap_err();
@@ -247,7 +410,7 @@ fn what_is_neither_image_nor_index_is_refused() {
 }
 
 #[test]
-fn a_writer_that_is_dropped_leaves_nothing_behind() {
+fn dropping_a_writer_leaves_nothing_behind() {
     let place = Place::new();
     drop(LayoutWriter::create(&place.at("one")).unwrap());
     assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0);

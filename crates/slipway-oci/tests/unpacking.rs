@@ -1,4 +1,4 @@
-//! Unpacking: layers lie over each other as in a container, and no entry gets out.
+//! Unpacking: layers are applied as in a container, and no entry is written outside of the root.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,7 +13,7 @@ use slipway_oci::{Error, MediaType, unpack};
 use tar::EntryType;
 use tempfile::TempDir;
 
-/// Unpacks an image with these layers to `root` in a directory of its own.
+/// Unpacks an image with these layers to `root` in a new temporary directory.
 fn unpacked(layers: &[&[Entry]]) -> Result<Unpacked, String> {
     unpack_tars(layers.iter().map(|entries| tar(entries)).collect())
 }
@@ -78,7 +78,7 @@ impl Unpacked {
 }
 
 #[test]
-fn later_layers_lie_over_earlier_ones_however_they_are_compressed() {
+fn later_layers_override_earlier_ones_with_every_compression() {
     let root = unpacked(&[
         &[directory("etc"), file("etc/a", "1"), file("etc/b", "1")],
         &[file("etc/b", "2"), file("etc/c", "2")],
@@ -90,7 +90,7 @@ fn later_layers_lie_over_earlier_ones_however_they_are_compressed() {
 }
 
 #[test]
-fn modes_are_kept_but_the_owner_may_write_and_nobody_becomes_root() {
+fn modes_are_kept_except_owner_write_and_set_id_bits() {
     let root = unpacked(&[&[
         Entry(EntryType::Directory, "tmp", "", 0o1777),
         Entry(EntryType::Directory, "nix", "", 0o555),
@@ -120,7 +120,7 @@ fn files_directories_and_links_replace_each_other() {
 }
 
 #[test]
-fn a_whiteout_hides_what_is_below_it() {
+fn whiteouts_hide_lower_entries() {
     let root = unpacked(&[
         &[file("etc/a", ""), file("etc/b", ""), file("var/x/y", "")],
         &[
@@ -135,7 +135,7 @@ fn a_whiteout_hides_what_is_below_it() {
 }
 
 #[test]
-fn an_opaque_whiteout_hides_a_directory_but_not_what_its_own_layer_adds() {
+fn opaque_whiteouts_hide_lower_entries_but_not_those_of_their_layer() {
     let root = unpacked(&[
         &[
             file("etc/a", "1"),
@@ -156,7 +156,7 @@ fn an_opaque_whiteout_hides_a_directory_but_not_what_its_own_layer_adds() {
 }
 
 #[test]
-fn a_whiteout_hides_a_link_and_not_what_it_points_to() {
+fn whiteouts_hide_links_instead_of_their_targets() {
     let root = unpacked(&[
         &[file("data/x", "kept"), symlink("link", "data")],
         &[file(".wh.link", "")],
@@ -167,13 +167,13 @@ fn a_whiteout_hides_a_link_and_not_what_it_points_to() {
 }
 
 #[test]
-fn hard_links_within_the_image_are_made() {
+fn creates_hard_links_within_the_image() {
     let root = unpacked(&[&[file("a", "one"), hard_link("b", "a"), hard_link("c", "./b")]]);
     assert_eq!(root.unwrap().content("c"), "one");
 }
 
 #[test]
-fn a_link_is_followed_as_in_a_container() {
+fn follows_links_as_in_a_container() {
     let root = unpacked(&[
         &[
             directory("usr/lib"),
@@ -189,14 +189,14 @@ fn a_link_is_followed_as_in_a_container() {
 }
 
 #[test]
-fn an_absolute_link_leads_to_the_images_own_root() {
+fn absolute_links_are_resolved_from_the_image_root() {
     let root = unpacked(&[&[symlink("out", "/tmp"), file("out/slipway-escaped", "x")]]).unwrap();
     assert_eq!(root.content("tmp/slipway-escaped"), "x");
     assert!(!PathBuf::from("/tmp/slipway-escaped").exists());
 }
 
 #[test]
-fn a_name_that_leads_out_is_refused() {
+fn rejects_names_that_lead_out_of_the_root() {
     let refusals: [(&str, &[Entry]); 10] = [
         ("has .. in its name", &[file("../outside", "x")]),
         ("has .. in its name", &[file("a/../../outside", "x")]),
@@ -228,7 +228,7 @@ fn a_name_that_leads_out_is_refused() {
 }
 
 #[test]
-fn a_link_out_is_not_written_through() {
+fn replaces_links_that_lead_out_of_the_root() {
     let root = unpacked(&[&[symlink("a", "../outside"), file("a", "x")]]).unwrap();
     assert_eq!(root.content("a"), "x");
     let root = unpacked(&[&[symlink("a", "../outside")], &[directory("a")]]).unwrap();
@@ -236,7 +236,7 @@ fn a_link_out_is_not_written_through() {
 }
 
 #[test]
-fn what_cannot_be_unpacked_is_refused_by_name() {
+fn rejects_invalid_entries_with_the_reason() {
     let refusals: [(&str, &[Entry]); 6] = [
         (
             "many links",
@@ -255,13 +255,13 @@ fn what_cannot_be_unpacked_is_refused_by_name() {
 }
 
 #[test]
-fn a_tar_that_is_cut_off_is_refused() {
+fn rejects_truncated_tars() {
     let whole = tar(&[file("a", "content")]);
     assert!(unpack_tars(vec![whole[..700].to_vec()]).is_err());
 }
 
 #[test]
-fn a_layer_that_is_not_what_the_config_says_is_refused() {
+fn rejects_layers_that_do_not_match_the_config() {
     let place = tempfile::tempdir().unwrap();
     let layer = |content| vec![(MediaType::LayerTar, tar(&[file("a", content)]))];
     let one = layout(&place.path().join("one"), "linux/arm64", &layer("1"));

@@ -1,5 +1,6 @@
-//! Files of logins are written by many programs and by hand. Each entry is read for itself, so that
-//! one that is odd leaves the others as good as they are.
+//! Parses the files that `docker login` and `podman login` write. Many programs and people edit
+//! these files, so each entry is parsed independently, and an invalid entry does not affect the
+//! others.
 //!
 //! Source: containers-auth.json(5); Docker's CLI reference, "Configuration files".
 
@@ -9,9 +10,9 @@ use serde_json::{Map, Value};
 
 use crate::Repository;
 use crate::reference::DEFAULT_HOST;
-use crate::secret::{Login, Secret, TOKEN_USER};
+use crate::secret::{Credential, Secret, TOKEN_USER};
 
-/// Names of Docker's registry, of which its logins bear any.
+/// Host names of Docker Hub. Entries for Docker Hub use any of them.
 const DOCKER_HOSTS: [&str; 4] = [
     DEFAULT_HOST,
     "index.docker.io",
@@ -19,7 +20,7 @@ const DOCKER_HOSTS: [&str; 4] = [
     "registry.hub.docker.com",
 ];
 
-/// What encoders make of a login: padded or not.
+/// Base64 with or without padding, since writers differ.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -27,7 +28,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The settings of a file that matter here.
+/// The settings of an auth file that affect logins.
 #[derive(Debug)]
 pub(crate) struct AuthFile {
     auths: Map<String, Value>,
@@ -35,17 +36,18 @@ pub(crate) struct AuthFile {
     store: Option<String>,
 }
 
-/// A place that a file names for a login.
+/// A source of a login named by an auth file.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Source<'a> {
-    /// A credential helper, and the name of the registry if it is not the usual one.
+    /// A credential helper, and the server name to pass to it if it differs from the host.
     Helper(&'a str, Option<&'a str>),
-    /// A registry's name and what the file has for it.
+    /// The key of an `auths` entry and its value.
     Entry(&'a str, &'a Value),
 }
 
 impl AuthFile {
-    /// The error says where the text is no JSON, and nothing of what it says.
+    /// Parses the file. The error gives the line of a syntax error but never quotes the text, which
+    /// may contain secrets.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut settings = match bytes.trim_ascii().is_empty() {
@@ -58,7 +60,7 @@ impl AuthFile {
             },
         };
         let names = ["auths", "credHelpers", "credsStore"];
-        // Docker's first format, of ~/.dockercfg, has nothing around the entries.
+        // The original format, ~/.dockercfg, has the entries at the top level.
         if !names.iter().any(|name| settings.contains_key(*name)) {
             settings = Map::from_iter([("auths".to_owned(), Value::Object(settings))]);
         }
@@ -74,7 +76,8 @@ impl AuthFile {
         })
     }
 
-    /// Where to look for a login, the nearest namespace first, and a helper before an entry.
+    /// Returns the sources for a login in order of preference: most specific namespace first, and
+    /// helpers before entries.
     pub fn sources(&self, repository: &Repository) -> Vec<Source<'_>> {
         let mut sources = Vec::new();
         for name in names(repository) {
@@ -83,7 +86,7 @@ impl AuthFile {
             sources.extend(helpers.filter_map(|(_, it)| Some(Source::Helper(helper(it)?, None))));
             if let Some(store) = self.store.as_deref().filter(|_| !name.contains('/')) {
                 sources.push(Source::Helper(store, None));
-                // A helper knows a login by the name that was given to it.
+                // Helpers look up the exact server name that was used at login.
                 let others = entries.iter().filter(|(key, _)| **key != name);
                 sources.extend(others.map(|(key, _)| Source::Helper(store, Some(key))));
             }
@@ -93,7 +96,7 @@ impl AuthFile {
     }
 }
 
-/// The name of a helper, if there is one.
+/// Returns the name of a credential helper, if the value is one.
 fn helper(value: &Value) -> Option<&str> {
     value
         .as_str()
@@ -101,7 +104,7 @@ fn helper(value: &Value) -> Option<&str> {
         .filter(|name| !name.is_empty())
 }
 
-/// `host/a/b`, `host/a`, `host`.
+/// Returns the repository name and its parents: `host/a/b`, `host/a`, `host`.
 fn names(repository: &Repository) -> Vec<String> {
     let whole = Name::of(&repository.to_string()).to_string();
     let ends = whole.match_indices('/').map(|(at, _)| at);
@@ -111,7 +114,7 @@ fn names(repository: &Repository) -> Vec<String> {
     names
 }
 
-/// The entries of a table that are for a name, the one that is written like it first.
+/// Returns the entries of a table that match a name, exact matches first.
 fn matching<'a>(table: &'a Map<String, Value>, name: &str) -> Vec<(&'a str, &'a Value)> {
     let mut found: Vec<_> = table
         .iter()
@@ -125,7 +128,7 @@ fn matching<'a>(table: &'a Map<String, Value>, name: &str) -> Vec<(&'a str, &'a 
     found.into_iter().map(|(_, entry)| entry).collect()
 }
 
-/// The name of an entry: a registry or a part of it, as people and programs write it.
+/// A parsed key of an entry: a registry or a namespace, as written by people and programs.
 struct Name {
     host: String,
     path: String,
@@ -153,8 +156,8 @@ impl Name {
         }
     }
 
-    /// None if it does not stand for that name, and otherwise more for what is less like it. With a
-    /// scheme, Docker looks at the host alone.
+    /// Returns `None` if the key does not match `name`; otherwise a lower value is a better match.
+    /// Docker compares only the host of a key that has a scheme.
     fn distance(&self, name: &str) -> Option<u8> {
         if self.to_string() == name {
             Some(1)
@@ -174,8 +177,8 @@ impl std::fmt::Display for Name {
     }
 }
 
-/// The login that an entry has, if it has one.
-pub(crate) fn login(entry: &Value) -> Result<Option<Login>, &'static str> {
+/// Returns the login in an entry, or `None` if it has none.
+pub(crate) fn login(entry: &Value) -> Result<Option<Credential>, &'static str> {
     if !entry.is_object() && !entry.is_null() {
         return Err("is not a JSON object");
     }
@@ -186,24 +189,24 @@ pub(crate) fn login(entry: &Value) -> Result<Option<Login>, &'static str> {
             .map(Secret::new)
     };
     if let Some(token) = token("registrytoken") {
-        return Ok(Some(Login::Bearer(token)));
+        return Ok(Some(Credential::Bearer(token)));
     }
     if let Some(token) = token("identitytoken") {
-        return Ok(Some(Login::Identity(token)));
+        return Ok(Some(Credential::Identity(token)));
     }
     let password = entry["password"].as_str().unwrap_or_default();
-    let plain = Login::of(field("username"), password);
+    let plain = Credential::of(field("username"), password);
     match (field("auth"), plain) {
         ("", plain) => Ok(plain),
         (auth, plain) => match decode(auth) {
-            Some((username, password)) => Ok(Login::of(&username, &password).or(plain)),
+            Some((username, password)) => Ok(Credential::of(&username, &password).or(plain)),
             None if plain.is_some() => Ok(plain),
             None => Err("is not NAME:PASSWORD in base64"),
         },
     }
 }
 
-/// `NAME:PASSWORD` from base64 in either alphabet, with line ends or without.
+/// Decodes `NAME:PASSWORD` from base64. Accepts both alphabets and embedded line breaks.
 fn decode(auth: &str) -> Option<(String, String)> {
     let standard = |c: char| match c {
         '-' => '+',
@@ -217,19 +220,19 @@ fn decode(auth: &str) -> Option<(String, String)> {
         .collect();
     let pair = String::from_utf8(BASE64.decode(auth).ok()?).ok()?;
     let (username, password) = pair.split_once(':')?;
-    // Docker once padded it with zeros, and `echo` ends it with a line end.
+    // Old versions of Docker pad the text with NUL bytes, and `echo` appends a newline.
     let password = password.trim_end_matches(['\0', '\r', '\n']);
     Some((username.to_owned(), password.to_owned()))
 }
 
-impl Login {
-    /// None without a username.
+impl Credential {
+    /// Creates a credential, or returns `None` if the username is empty.
     pub(crate) fn of(username: &str, password: &str) -> Option<Self> {
         let password = Secret::new(password);
         match username {
             "" => None,
-            TOKEN_USER => Some(Login::Identity(password)),
-            username => Some(Login::Password {
+            TOKEN_USER => Some(Credential::Identity(password)),
+            username => Some(Credential::Password {
                 username: username.to_owned(),
                 password,
             }),
@@ -239,13 +242,13 @@ impl Login {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
     use super::*;
     use serde_json::json;
 
-    /// The logins that the entries of a file have for a repository, in order.
-    fn logins(file: &Value, repository: &str) -> Vec<Option<Login>> {
+    /// Returns the logins that the file's entries have for a repository, in order.
+    fn logins(file: &Value, repository: &str) -> Vec<Option<Credential>> {
         let file = AuthFile::parse(file.to_string().as_bytes()).unwrap();
         let repository = repository.parse().unwrap();
         let login = |source| match source {
@@ -256,12 +259,12 @@ mod tests {
         sources.filter_map(login).collect()
     }
 
-    fn ada() -> Option<Login> {
-        Login::of("ada", "hunter2")
+    fn ada() -> Option<Credential> {
+        Credential::of("ada", "hunter2")
     }
 
     #[test]
-    fn a_registry_is_found_however_its_name_is_written() {
+    fn matches_every_spelling_of_a_registry() {
         for (key, repository) in [
             ("h.example", "h.example/app"),
             ("h.example/", "h.example/app"),
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_namespace_comes_first_and_then_what_is_written_alike() {
+    fn orders_matches_by_namespace_and_spelling() {
         let named = |name: &str| json!({"username": name, "password": "x"});
         let file = json!({"auths": {
             "https://h.example/v1/": named("4"),
@@ -311,19 +314,19 @@ mod tests {
             "h.example/team/app": named("1"),
             "https://h.example/team": named("2"),
         }});
-        let login = |name| Login::of(name, "x");
+        let login = |name| Credential::of(name, "x");
         let found = ["1", "2", "3", "4", "2"].map(login);
         assert_eq!(logins(&file, "h.example/team/app"), found);
     }
 
     #[test]
-    fn a_login_is_decoded_as_encoders_write_it() {
+    fn decodes_logins_of_all_known_encoders() {
         for auth in [
             "YWRhOmh1bnRlcjI=",
             "YWRhOmh1bnRlcjI",
             "YWRhOmh1\r\nbnRlcjI=\n",
             " YWRhOmh1bnRlcjI= ",
-            // With a line end and with zeros within.
+            // With a trailing newline, and with NUL bytes.
             "YWRhOmh1bnRlcjIK",
             "YWRhOmh1bnRlcjIAAA==",
         ] {
@@ -331,7 +334,7 @@ mod tests {
         }
         for auth in ["YTo+Pz8/", "YTo-Pz8_"] {
             let entry = json!({"auth": auth});
-            assert_eq!(login(&entry), Ok(Login::of("a", ">???")), "{auth}");
+            assert_eq!(login(&entry), Ok(Credential::of("a", ">???")), "{auth}");
         }
         for auth in ["hunter2", "aHVudGVyMg==", "////", "!"] {
             assert!(login(&json!({"auth": auth})).is_err(), "{auth}");
@@ -339,8 +342,8 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_gives_the_best_that_it_has() {
-        let token = |token| Some(Login::Identity(Secret::new(token)));
+    fn prefers_tokens_over_passwords_in_an_entry() {
+        let token = |token| Some(Credential::Identity(Secret::new(token)));
         for (entry, found) in [
             (json!(null), None),
             (json!({}), None),
@@ -355,12 +358,12 @@ mod tests {
             (json!({"auth": "YTox", "identitytoken": "t"}), token("t")),
             (
                 json!({"auth": "YTox", "identitytoken": null}),
-                Login::of("a", "1"),
+                Credential::of("a", "1"),
             ),
             (json!({"username": "<token>", "password": "t"}), token("t")),
             (
                 json!({"auth": "YTox", "identitytoken": "t", "registrytoken": "r"}),
-                Some(Login::Bearer(Secret::new("r"))),
+                Some(Credential::Bearer(Secret::new("r"))),
             ),
         ] {
             assert_eq!(login(&entry), Ok(found), "{entry}");
@@ -369,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_nulls_or_a_mark_or_of_the_first_format_is_read() {
+    fn parses_nulls_byte_order_marks_and_the_original_format() {
         let repository = "h.example/app".parse().unwrap();
         for text in [
             "",
@@ -397,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn helpers_come_before_entries_and_are_asked_for_the_names_that_were_used() {
+    fn prefers_helpers_and_passes_them_the_stored_names() {
         let file = json!({
             "auths": {"https://h.example": {}, "h.example": {}},
             "credHelpers": {"https://h.example/": "one"},

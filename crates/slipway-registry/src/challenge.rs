@@ -1,12 +1,11 @@
-//! A registry that wants to know who is asking says how it wants to be told, in a header that
-//! has a grammar of its own.
+//! Parses the `WWW-Authenticate` header, with which a registry requests authentication.
 
-/// How a server wants to be told who is asking.
+/// An authentication scheme and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
     Basic,
     Bearer {
-        /// Where tokens are given.
+        /// URL of the token endpoint.
         realm: String,
         service: Option<String>,
         scope: Option<String>,
@@ -14,8 +13,8 @@ pub enum Challenge {
 }
 
 impl Challenge {
-    /// The challenge that is best answered, of those in the values of `WWW-Authenticate`: Bearer
-    /// before Basic. None if there is none that is known.
+    /// Selects a challenge from the values of `WWW-Authenticate`, Bearer before Basic. Returns
+    /// `None` if there is no supported challenge.
     ///
     /// Source: RFC 9110, section 11.6.1; distribution's token authentication specification.
     pub fn choose<'a>(values: impl Iterator<Item = &'a str>) -> Option<Challenge> {
@@ -56,7 +55,7 @@ fn parse(header: &str) -> Vec<Challenge> {
     challenges
 }
 
-/// A token or a quoted string, and what follows it.
+/// Splits off a token or a quoted string; returns it and the remaining text.
 fn value_of(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_challenge_names_its_token_endpoint() {
+    fn parses_the_parameters_of_a_bearer_challenge() {
         let header = r#"Bearer realm="https://auth.example/token",service="reg \"1\"",scope="repository:a/b:pull,push""#;
         assert_eq!(
             choose(&[header]),
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn bearer_wins_over_basic_in_one_header_or_in_two() {
+    fn prefers_bearer_over_basic_in_one_or_two_headers() {
         let bearer = Some(Challenge::Bearer {
             realm: "https://a.example".into(),
             service: None,
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_challenge() {
+    fn ignores_malformed_challenges() {
         for header in [
             "",
             "=",

@@ -1,79 +1,79 @@
-//! One client serves many requests to a few hosts: here are their connections, and what was found
-//! out about each registry, which is asked for once.
+//! HTTP client for registries. It keeps the connections per host and the result of the API version
+//! check per registry, so that each registry is probed once.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use slipway_http::{Agents, Proxies, authority, resolve};
-use ureq::config::Config;
+use slipway_http::{
+    Agents, Proxies, RetryPolicy, agent_config, host_and_port, is_transient, resolve, retry_after,
+};
 use ureq::http::Response;
-use ureq::tls::TlsConfig;
-use ureq::{Agent, AsSendBody, Body, Proxy, SendBody};
+use ureq::{Agent, AsSendBody, Body, SendBody};
 
-use crate::answer::Answer;
 use crate::challenge::Challenge;
 use crate::credentials::Credentials;
 use crate::error::quote;
-use crate::patience::{Failure, Patience, Tries, Work, retry_after};
+use crate::error_response::ErrorResponse;
 use crate::reference::DEFAULT_HOST;
-use crate::tls::{Tls, Trust};
+use crate::retry::{Failure, Tries, Work};
+use crate::tls::{Tls, TlsOptions};
 use crate::{Error, Repository, Result};
 
-/// Where Docker's registry really is.
+/// Host of the API of Docker Hub.
 const DOCKER_API: &str = "registry-1.docker.io";
 
-/// How often a request may be sent on to another address.
+/// Maximum number of redirects per request.
 const MOST_REDIRECTS: usize = 5;
 
-/// How a registry is talked to.
+/// Connection settings for registries.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub credentials: Credentials,
-    pub trust: Trust,
-    /// Whether hosts that are not this machine are talked to without encryption.
+    pub tls: TlsOptions,
+    /// Whether to use plain HTTP for hosts other than loopback.
     pub plain_http: bool,
-    /// How many blobs are under way at a time.
+    /// Number of blobs to transfer in parallel.
     pub jobs: usize,
-    pub patience: Patience,
+    pub retry: RetryPolicy,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             credentials: Credentials::default(),
-            trust: Trust::default(),
+            tls: TlsOptions::default(),
             plain_http: false,
             jobs: 4,
-            patience: Patience::default(),
+            retry: RetryPolicy::default(),
         }
     }
 }
 
-/// Sends requests to registries. May be used by several threads at once.
+/// Sends requests to registries. It can be shared between threads.
 #[derive(Debug)]
 pub struct Client {
     pub(crate) options: Options,
     pub(crate) mount_from: Vec<Repository>,
     tls: Tls,
-    /// With whether the user named the host.
+    /// Connections per host, and whether the user named the host.
     hosts: Mutex<HashMap<String, (Arc<Agents>, bool)>>,
     registries: Mutex<HashMap<String, Arc<Registry>>>,
 }
 
-/// What is known of a registry.
+/// A registry that has answered the API version check.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    /// As the user calls it.
+    /// Host name as given by the user.
     pub host: String,
     /// `https://host`.
     pub origin: String,
     pub challenge: Mutex<Option<Challenge>>,
 }
 
-/// A request, and what it takes to send it again.
+/// A request that can be sent again.
 pub(crate) struct Request<'a> {
     pub method: &'static str,
     pub url: String,
@@ -87,10 +87,10 @@ pub(crate) enum Sending<'a> {
     Stream(&'a mut dyn Stream),
 }
 
-/// A body that is read from somewhere.
+/// A request body that is read from a stream.
 pub(crate) trait Stream: std::io::Read {
     fn size(&self) -> u64;
-    /// Begins anew.
+    /// Rewinds to the start of the body.
     fn rewind(&mut self) -> Result<()>;
 }
 
@@ -121,7 +121,7 @@ impl<'a> Request<'a> {
 impl Client {
     pub fn new(options: Options) -> Self {
         Self {
-            tls: Tls::new(options.trust.clone()),
+            tls: Tls::new(options.tls.clone()),
             options,
             mount_from: Vec::new(),
             hosts: Mutex::default(),
@@ -129,14 +129,14 @@ impl Client {
         }
     }
 
-    /// The same, for pushes to registries on which these repositories may have some of the blobs.
+    /// Sets repositories to mount blobs from when pushing to the same registry.
     pub fn mounting(self, mount_from: Vec<Repository>) -> Self {
         Self { mount_from, ..self }
     }
 
-    /// The registry of a repository; asks it how it wants to be asked, the first time.
+    /// Returns the registry of a repository. The first call sends the API version check.
     pub(crate) fn registry(&self, repository: &Repository, work: &Work) -> Result<Arc<Registry>> {
-        // Held on purpose, so that only one thread asks.
+        // Keep the lock during the request, so that only one thread sends it.
         let mut registries = lock(&self.registries);
         if let Some(registry) = registries.get(repository.host()) {
             return Ok(registry.clone());
@@ -146,7 +146,8 @@ impl Client {
         Ok(registry)
     }
 
-    /// Source: OCI distribution-spec, "Determining Support".
+    /// Sends the API version check, `GET /v2/`. Source: OCI distribution-spec, "Determining
+    /// Support".
     fn ping(&self, host: &str, work: &Work) -> Result<Registry> {
         let authority = match host {
             DEFAULT_HOST => DOCKER_API,
@@ -158,7 +159,7 @@ impl Client {
             (false, false) => &["https"],
         };
         self.agents(authority, true)?;
-        let mut tries = Tries::new(&self.options.patience, work);
+        let mut tries = Tries::new(&self.options.retry, work);
         let mut redirects = 0;
         let mut redirected = None;
         loop {
@@ -173,7 +174,7 @@ impl Client {
                     Ok(response) => return registry(host, origin, response),
                     Err(failure) => failure,
                 },
-                // Docker's rule for what is on this machine anyway.
+                // Like Docker, fall back to plain HTTP on loopback.
                 Err(Transmission { tls: false, .. }) if schemes.len() > 1 => {
                     schemes = &schemes[1..];
                     continue;
@@ -184,14 +185,14 @@ impl Client {
         }
     }
 
-    /// Sends a request once and gives whatever comes back, also a redirect.
+    /// Sends a request once and returns any response, including redirects.
     pub(crate) fn transmit(
         &self,
         request: Request,
         authorization: Option<&str>,
     ) -> std::result::Result<Response<Body>, Transmission> {
-        let host = authority(&request.url).to_owned();
-        let failed = |error: Error| Transmission::new(Failure::Final(error));
+        let host = host_and_port(&request.url).to_owned();
+        let failed = |error: Error| Transmission::new(Failure::Permanent(error));
         let agents = self.agents(&host, false).map_err(failed)?;
         let route = agents.route(&request.url).map_err(|reason| {
             failed(Error::Unreachable {
@@ -208,7 +209,7 @@ impl Client {
         if let Some(host) = &route.host {
             builder = builder.header("Host", host);
         }
-        if let Some(authorization) = authorization {
+        if let Some(authorization) = authorization.or(route.authorization.as_deref()) {
             builder = builder.header("Authorization", authorization);
         }
         let bad = |error: ureq::http::Error| {
@@ -217,7 +218,7 @@ impl Client {
                 reason: format!("a request cannot be made: {error}"),
             })
         };
-        let answer = self.options.patience.answer;
+        let answer = self.options.retry.answer;
         let sent = match request.body {
             Sending::Nothing if matches!(request.method, "POST" | "PUT" | "PATCH") => {
                 let built = builder.header("Content-Length", "0").body(&[][..]);
@@ -237,7 +238,7 @@ impl Client {
         Ok(response)
     }
 
-    /// Where a redirect from `url` leads. `followed` counts those of one request.
+    /// Returns the target of a redirect from `url`. `followed` counts the redirects of one request.
     pub(crate) fn redirect(
         &self,
         url: &str,
@@ -247,7 +248,7 @@ impl Client {
         *followed += 1;
         if *followed > MOST_REDIRECTS {
             return Err(Error::Protocol {
-                what: authority(url).to_owned(),
+                what: host_and_port(url).to_owned(),
                 reason: format!("it redirects more than {MOST_REDIRECTS} times"),
             });
         }
@@ -256,7 +257,8 @@ impl Client {
         self.follow(url, location.unwrap_or_default())
     }
 
-    /// The connections to a host; `named` if it is the user who named it, and not a registry.
+    /// Returns the connections to a host. `named` tells that the user, not a registry, named the
+    /// host.
     fn agents(&self, host: &str, named: bool) -> Result<Arc<Agents>> {
         let mut hosts = lock(&self.hosts);
         if let Some((agents, as_named)) = hosts.get(host) {
@@ -270,17 +272,17 @@ impl Client {
             false => Proxies::of_environment(),
         };
         let agents = Arc::new(Agents::new(proxies, |proxy| {
-            config(&self.options, tls.clone(), proxy)
+            agent_config(&self.options.retry, tls.clone(), proxy)
         }));
         hosts.insert(host.to_owned(), (agents.clone(), named));
         Ok(agents)
     }
 
-    /// Where an answer from `from` leads, if it is a place to go: not from https to http, and to
-    /// other hosts over http only if this is allowed at all.
+    /// Resolves the `Location` of a response from `from`. Refuses targets that downgrade https to
+    /// http, and plain HTTP to other hosts unless the options allow it.
     pub(crate) fn follow(&self, from: &str, location: &str) -> Result<String> {
         let refuse = |reason: String| Error::Protocol {
-            what: authority(from).to_owned(),
+            what: host_and_port(from).to_owned(),
             reason,
         };
         let url = resolve(from, location).ok_or_else(|| {
@@ -296,21 +298,22 @@ impl Client {
     pub(crate) fn check_encrypted(&self, from: &str, url: &str) -> Result<()> {
         let fine = url.starts_with("https://")
             || from.starts_with("http://")
-                && (self.options.plain_http || is_loopback(authority(url)));
+                && (self.options.plain_http || is_loopback(host_and_port(url)));
         match fine {
             true => Ok(()),
             false => Err(Error::Protocol {
-                what: authority(from).to_owned(),
+                what: host_and_port(from).to_owned(),
                 reason: format!(
                     "it leads to {}, which is not encrypted; refused",
-                    quote(authority(url))
+                    quote(host_and_port(url))
                 ),
             }),
         }
     }
 }
 
-/// Sends what has an answer that may take long: a registry checks and moves what it was sent first.
+/// Sends a request whose response may take long, because the registry first validates and stores
+/// the body.
 fn run<S: AsSendBody>(
     agent: &Agent,
     request: ureq::http::Request<S>,
@@ -320,7 +323,7 @@ fn run<S: AsSendBody>(
     agent.run(request.timeout_per_read(Some(answer)).build())
 }
 
-/// Where an answer came from, which after redirects is not where the request went first.
+/// URL that a response came from. After redirects it differs from the URL of the first request.
 #[derive(Clone)]
 struct Address(String);
 
@@ -329,7 +332,7 @@ pub(crate) fn address(response: &Response<Body>) -> String {
     address.map(|Address(url)| url.clone()).unwrap_or_default()
 }
 
-/// The registry, from its answer to the first request.
+/// Creates the registry from its response to the API version check.
 fn registry(host: &str, origin: String, response: Response<Body>) -> Result<Registry> {
     let challenge = challenge(&response);
     match response.status().as_u16() {
@@ -338,10 +341,13 @@ fn registry(host: &str, origin: String, response: Response<Body>) -> Result<Regi
             origin,
             challenge: Mutex::new(challenge),
         }),
-        // It is how a server of another kind, or of the protocol's first version, answers.
+        // Other kinds of servers and registries with the v1 protocol respond like this.
         status => Err(Error::NotARegistry {
             host: host.to_owned(),
-            reason: format!("it answers {status}{} at /v2/", Answer::read(response).said),
+            reason: format!(
+                "it answers {status}{} at /v2/",
+                ErrorResponse::read(response).said
+            ),
         }),
     }
 }
@@ -351,36 +357,30 @@ pub(crate) fn challenge(response: &Response<Body>) -> Option<Challenge> {
     Challenge::choose(values.iter().filter_map(|value| value.to_str().ok()))
 }
 
-/// The answer, unless it is one that says "not now".
+/// Returns the response, or a transient failure if its status calls for a retry.
 pub(crate) fn retriable(
     host: &str,
     response: Response<Body>,
 ) -> std::result::Result<Response<Body>, Failure> {
-    if !matches!(
-        response.status().as_u16(),
-        408 | 429 | 500 | 502 | 503 | 504
-    ) {
+    if !is_transient(response.status().as_u16()) {
         return Ok(response);
     }
-    let after = response.headers().get("retry-after");
-    let after = after
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, SystemTime::now()));
+    let after = retry_after(response.headers());
     let status = response.status();
-    let mut reason = format!("it answers {status}{}", Answer::read(response).said);
+    let mut reason = format!("it answers {status}{}", ErrorResponse::read(response).said);
     if let Some(after) = after {
         reason += &format!(" and asks to wait {} s", after.as_secs());
     }
     let host = host.to_owned();
-    Err(Failure::Passing(Error::GaveUp { host, reason }, after))
+    Err(Failure::Transient(Error::GaveUp { host, reason }, after))
 }
 
-/// A request that got no answer.
+/// A request that failed without a response.
 pub(crate) struct Transmission {
     failure: Failure,
-    /// Whether the other side spoke TLS, as far as is known.
+    /// Whether the server spoke TLS, as far as known.
     tls: bool,
-    /// Whether there was no connection at all.
+    /// Whether the connection could not be established.
     connecting: bool,
 }
 
@@ -395,8 +395,8 @@ impl Transmission {
 
     fn of(host: &str, error: ureq::Error) -> Self {
         let host = host.to_owned();
-        let passing = |reason: String| {
-            Failure::Passing(
+        let transient = |reason: String| {
+            Failure::Transient(
                 Error::GaveUp {
                     host: host.clone(),
                     reason,
@@ -407,20 +407,20 @@ impl Transmission {
         match error {
             ureq::Error::HostNotFound => Self {
                 connecting: true,
-                ..Self::new(passing("no address is known for this name".into()))
+                ..Self::new(transient("no address is known for this name".into()))
             },
             ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => Self {
                 connecting: true,
-                ..Self::new(passing("no connection in time".into()))
+                ..Self::new(transient("no connection in time".into()))
             },
-            ureq::Error::Timeout(_) => Self::new(passing("no answer in time".into())),
+            ureq::Error::Timeout(_) => Self::new(transient("no answer in time".into())),
             ureq::Error::Rustls(error) => Self::of_tls(host, &error),
             ureq::Error::Io(error) => match error.get_ref().and_then(|it| it.downcast_ref()) {
                 Some(tls) => Self::of_tls(host, tls),
-                // What the resolver says has no kind of its own.
+                // Resolver errors have no error kind of their own.
                 None if error.to_string().starts_with("failed to lookup address") => Self {
                     connecting: true,
-                    ..Self::new(passing("no address is known for this name".into()))
+                    ..Self::new(transient("no address is known for this name".into()))
                 },
                 None => Self {
                     tls: !matches!(
@@ -435,10 +435,10 @@ impl Transmission {
                             | ErrorKind::HostUnreachable
                             | ErrorKind::NetworkUnreachable
                     ),
-                    failure: passing(format!("the connection failed: {error}")),
+                    failure: transient(format!("the connection failed: {error}")),
                 },
             },
-            other => Self::new(passing(format!(
+            other => Self::new(transient(format!(
                 "the connection failed: {}",
                 quote(&other.to_string())
             ))),
@@ -464,7 +464,7 @@ impl Transmission {
                     Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                         bad("it is for another name")
                     }
-                    // Nothing more is known of the kinds that the verifier does not name.
+                    // The verifier has no variants for these errors, only texts.
                     other if other.to_string().contains("CaUsedAsEndEntity") => bad(
                         "it is an authority's own (CA:TRUE); give the server one that is signed by it (CA:FALSE)",
                     ),
@@ -486,16 +486,15 @@ impl Transmission {
         };
         Self {
             tls,
-            ..Self::new(Failure::Final(error))
+            ..Self::new(Failure::Permanent(error))
         }
     }
 
-    /// When nothing is known of the host yet, a name that does not exist is a mistake and no
-    /// accident.
+    /// On first contact with a host, treat an unknown host name as a permanent failure.
     fn at_first_contact(self) -> Failure {
         match self.failure {
-            Failure::Passing(Error::GaveUp { host, reason }, _) if self.connecting => {
-                Failure::Final(Error::Unreachable { host, reason })
+            Failure::Transient(Error::GaveUp { host, reason }, _) if self.connecting => {
+                Failure::Permanent(Error::Unreachable { host, reason })
             }
             other => other,
         }
@@ -508,29 +507,7 @@ impl From<Transmission> for Failure {
     }
 }
 
-fn config(options: &Options, tls: TlsConfig, proxy: Option<Proxy>) -> Config {
-    let Patience {
-        connect,
-        answer,
-        stall,
-        ..
-    } = options.patience;
-    Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("slipway/", env!("CARGO_PKG_VERSION")))
-        .timeout_connect(Some(connect))
-        .timeout_recv_response(Some(answer))
-        .timeout_per_read(Some(stall))
-        .timeout_per_write(Some(stall))
-        .tls_config(tls)
-        .max_idle_connections_per_host(options.jobs)
-        .proxy(proxy)
-        .build()
-}
-
-/// Whether a host, perhaps with a port, is this machine: `localhost` or a loopback address.
+/// Reports whether a host (with or without port) is `localhost` or a loopback address.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
@@ -539,7 +516,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
-/// What a thread that panicked left is whole all the same: each change is made at once.
+/// Locks a mutex and ignores poisoning: every update is a single statement, so the data is
+/// consistent after a panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -549,7 +527,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_loopback() {
+    fn recognizes_loopback_hosts() {
         for host in [
             "localhost",
             "localhost:5000",
@@ -570,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn no_redirect_leads_out_of_encryption() {
+    fn refuses_redirects_to_unencrypted_urls() {
         let client = Client::new(Options::default());
         for (from, to, fine) in [
             ("https://h.example/v2/", "/v2/x", true),

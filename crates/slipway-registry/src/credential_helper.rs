@@ -1,25 +1,33 @@
-//! Credential helpers keep logins in a keyring, or get them from a cloud. Source: the protocol of
-//! docker-credential-helpers, "get".
+//! Runs credential helpers, which read logins from a keyring or a cloud provider. Source: the
+//! protocol of docker-credential-helpers, "get".
 
 use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::error::quote;
 use crate::reference::DEFAULT_HOST;
-use crate::secret::Login;
+use crate::secret::Credential;
 use crate::{Error, Result};
 
-/// Under this name Docker keeps the login for its own registry.
+/// The server name under which Docker stores the login for Docker Hub.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
-/// What a helper may answer at most, in bytes.
+/// Size limit on the output of a helper, in bytes.
 const LIMIT: u64 = 64 << 10;
 
-/// Asks the program `docker-credential-HELPER` for the login of a host, or of another name that it
-/// may know this by. None if it has none.
-pub(crate) fn ask(helper: &str, host: &str, name: Option<&str>) -> Result<Option<Login>> {
+/// Runs the program `docker-credential-HELPER` and returns the login for a host, or `None` if the
+/// helper has none. `name` replaces the server name that is passed to the helper.
+///
+/// The program is searched for in `directory` first, then in PATH.
+pub(crate) fn ask(
+    helper: &str,
+    directory: Option<&Path>,
+    host: &str,
+    name: Option<&str>,
+) -> Result<Option<Credential>> {
     let fail = |reason: String| Error::Helper {
         helper: quote(helper),
         host: host.to_owned(),
@@ -32,7 +40,10 @@ pub(crate) fn ask(helper: &str, host: &str, name: Option<&str>) -> Result<Option
         DEFAULT_HOST => DOCKER_HUB,
         other => other,
     });
-    let mut child = Command::new(format!("docker-credential-{helper}"))
+    let program = format!("docker-credential-{helper}");
+    let own = directory.map(|directory| directory.join(&program));
+    let own = own.filter(|path| path.exists());
+    let mut child = Command::new(own.unwrap_or(program.into()))
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -43,7 +54,7 @@ pub(crate) fn ask(helper: &str, host: &str, name: Option<&str>) -> Result<Option
             _ => fail(error.to_string()),
         })?;
     if let Some(mut stdin) = child.stdin.take() {
-        // One that does not read has its own idea of what to answer.
+        // Ignore write errors: some helpers answer without reading their input.
         let _ = stdin.write_all(name.as_bytes());
     }
     let mut bytes = Vec::new();
@@ -58,7 +69,7 @@ pub(crate) fn ask(helper: &str, host: &str, name: Option<&str>) -> Result<Option
         let said = quote(&String::from_utf8_lossy(&bytes));
         return match said.contains("credentials not found") {
             true => Ok(None),
-            // Where there is JSON, there may be a password in it.
+            // JSON output may contain a password.
             false if said.is_empty() || said.contains('{') => Err(fail(status.to_string())),
             false => Err(fail(said)),
         };
@@ -66,5 +77,5 @@ pub(crate) fn ask(helper: &str, host: &str, name: Option<&str>) -> Result<Option
     let answer: Value = serde_json::from_slice(&bytes)
         .map_err(|_| fail("it printed something else than a login".into()))?;
     let field = |name: &str| answer[name].as_str().unwrap_or_default();
-    Ok(Login::of(field("Username"), field("Secret")))
+    Ok(Credential::of(field("Username"), field("Secret")))
 }

@@ -1,6 +1,8 @@
-//! Nobody wants to tell one more program their password: logins are taken from where `docker
-//! login` and `podman login` put them. What is broken there is passed over, as another place may
-//! have the login, and the registry may not ask for one.
+//! Finds logins where `docker login` and `podman login` store them, so that users do not have to
+//! enter passwords again.
+//!
+//! Invalid sources are skipped and recorded: another source may have the login, or the registry may
+//! not require one.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,32 +14,34 @@ use std::path::{Path, PathBuf};
 use crate::auth_file::{self, AuthFile, Source};
 use crate::credential_helper::ask;
 use crate::error::quote;
-use crate::secret::{Login, Secret};
+use crate::secret::{Credential, Secret};
 use crate::{Error, Repository};
 
-/// The variable that holds what is otherwise in a file.
+/// Environment variable with the contents of an auth file.
 const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
 
-/// Where logins are found.
+/// The sources of logins.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
-    /// A login for one host, which wins.
-    given: Option<(String, Login)>,
-    /// A file's text that is in the environment.
+    /// A login for one host, which takes precedence.
+    given: Option<(String, Credential)>,
+    /// The contents of an auth file from the environment.
     variable: Option<Secret>,
     files: Vec<PathBuf>,
+    /// Directory to search for credential helpers before PATH.
+    helpers: Option<PathBuf>,
 }
 
-/// What a search for a login came to.
+/// The result of a search for a login.
 #[derive(Debug, Default)]
 pub struct Found {
-    pub login: Option<Login>,
-    /// What was passed over on the way, for the case that it is missed.
+    pub login: Option<Credential>,
+    /// Sources that could not be read, to report if the login turns out to be missing.
     pub problems: Vec<Error>,
 }
 
 impl Credentials {
-    /// Those that Podman and Docker use: $DOCKER_AUTH_CONFIG, and then the [files].
+    /// Uses the sources of Podman and Docker: $DOCKER_AUTH_CONFIG, then the [files].
     pub fn of_environment() -> Self {
         let variable = env::var(VARIABLE).ok();
         Self {
@@ -46,7 +50,7 @@ impl Credentials {
         }
     }
 
-    /// Those in these files, the first that has one first. A file need not exist.
+    /// Uses these auth files in order of preference. Missing files are skipped.
     pub fn in_files(files: Vec<PathBuf>) -> Self {
         Self {
             files,
@@ -54,16 +58,24 @@ impl Credentials {
         }
     }
 
-    /// The same, with a login for the host that goes before them.
-    pub fn with_login(self, host: &str, login: Login) -> Self {
+    /// Adds a directory to search for credential helpers.
+    pub fn with_helpers_in(self, directory: PathBuf) -> Self {
+        Self {
+            helpers: Some(directory),
+            ..self
+        }
+    }
+
+    /// Adds a login for one host, which takes precedence over the other sources.
+    pub fn with_login(self, host: &str, login: Credential) -> Self {
         Self {
             given: Some((host.to_owned(), login)),
             ..self
         }
     }
 
-    /// The login for a repository, if there is one: of the first place that has one, and there of the
-    /// namespace that is nearest, or else of the host.
+    /// Finds the login for a repository. The first source that has one is used, and in it the most
+    /// specific namespace, or else the host.
     pub fn find(&self, repository: &Repository) -> Found {
         let mut found = Found::default();
         if let Some((host, login)) = &self.given {
@@ -74,14 +86,14 @@ impl Credentials {
         }
         if let Some(text) = &self.variable {
             let path = PathBuf::from(format!("${VARIABLE}"));
-            found.search(&path, text.reveal().as_bytes(), repository);
+            found.search(self, &path, text.reveal().as_bytes(), repository);
         }
         for path in &self.files {
             if found.login.is_some() {
                 break;
             }
             match fs::read(path) {
-                Ok(text) => found.search(path, &text, repository),
+                Ok(text) => found.search(self, path, &text, repository),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
                 Err(error) => found.problems.push(Error::io("read", path)(error)),
@@ -92,7 +104,13 @@ impl Credentials {
 }
 
 impl Found {
-    fn search(&mut self, path: &Path, text: &[u8], repository: &Repository) {
+    fn search(
+        &mut self,
+        credentials: &Credentials,
+        path: &Path,
+        text: &[u8],
+        repository: &Repository,
+    ) {
         let wrong = |reason: String| Error::CredentialsFile {
             path: path.to_owned(),
             reason,
@@ -104,13 +122,18 @@ impl Found {
                 return;
             }
         };
-        // Under another name it would fail again.
+        // Helpers that failed; they would fail again under another name.
         let mut broken = Vec::new();
         for source in file.sources(repository) {
             let login = match source {
                 Source::Helper(helper, _) if broken.contains(&helper) => continue,
                 Source::Helper(helper, name) => {
-                    let login = ask(helper, repository.host(), name);
+                    let login = ask(
+                        helper,
+                        credentials.helpers.as_deref(),
+                        repository.host(),
+                        name,
+                    );
                     broken.extend(login.is_err().then_some(helper));
                     login
                 }
@@ -129,8 +152,8 @@ impl Found {
     }
 }
 
-/// Where this user's files of logins are: $REGISTRY_AUTH_FILE and nothing else if it is set, or else
-/// Podman's files and then Docker's. They need not exist.
+/// Returns the paths of the user's auth files, which need not exist: only $REGISTRY_AUTH_FILE if it
+/// is set, otherwise Podman's files, then Docker's.
 pub fn files() -> Vec<PathBuf> {
     let user = fs::metadata("/proc/self").ok().map(|it| it.uid());
     files_for(|name| env::var_os(name), user)
@@ -149,7 +172,7 @@ fn files_for(variable: impl Fn(&str) -> Option<OsString>, user: Option<u32>) -> 
     let below_home = |name: &str| home.as_ref().map(|home| home.join(name));
     let podman = [
         path("XDG_RUNTIME_DIR"),
-        // Where Podman writes without that variable.
+        // Podman's path when XDG_RUNTIME_DIR is not set.
         user.map(|user| PathBuf::from(format!("/run/containers/{user}"))),
         path("XDG_CONFIG_HOME").or_else(|| below_home(".config")),
     ];
@@ -171,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_where_podman_and_docker_have_them() {
+    fn lists_the_auth_files_of_podman_and_docker() {
         let files = |variables: &[(&str, &str)]| {
             let variable = |name: &str| {
                 let mut variables = variables.iter();
@@ -214,14 +237,17 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_comes_before_the_files_and_is_not_printed() {
+    fn prefers_the_variable_and_does_not_print_it() {
         let text = r#"{"auths": {"h.example": {"username": "ada", "password": "hunter2"}}}"#;
         let credentials = Credentials {
             variable: Some(Secret::new(text)),
             ..Credentials::in_files(vec!["/nowhere".into()])
         };
         let of = |repository: &str| repository.parse().map(|it| credentials.find(&it).login);
-        assert_eq!(of("h.example/app").ok(), Some(Login::of("ada", "hunter2")));
+        assert_eq!(
+            of("h.example/app").ok(),
+            Some(Credential::of("ada", "hunter2"))
+        );
         assert_eq!(of("i.example/app").ok(), Some(None));
         assert!(!format!("{credentials:?}").contains("hunter2"));
     }

@@ -1,5 +1,5 @@
-//! Errors of a registry are read by people who cannot look into it; so each says what was asked
-//! for, what came back, and what can be done about it, in one line.
+//! The error type. Users cannot inspect the registry, so each message states in one line what was
+//! requested, what the registry answered, and what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use slipway_oci::Digest;
 
 use crate::Reference;
 
-/// What every fallible function of this crate gives.
+/// Result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why an image could not be pushed or pulled.
+/// Why a push or pull failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -102,7 +102,7 @@ pub enum Error {
         said: String,
     },
 
-    /// A manifest was refused in a way that suggests that its media type is the reason.
+    /// The registry refused a manifest, probably because of its media type.
     #[error(
         "{host} refused {what} with status {status}{said}; perhaps it does not take OCI images"
     )]
@@ -160,7 +160,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// Another part of the same work failed, and says why.
+    /// Stopped because another part of the same operation failed and reports the reason.
     #[error("stopped")]
     Stopped,
 }
@@ -172,7 +172,7 @@ impl From<slipway_oci::Error> for Error {
 }
 
 impl Error {
-    /// For `map_err`: an operating system error with what was being done to which file.
+    /// Adds the action and the path to an I/O error; for use with `map_err`.
     pub(crate) fn io<'a>(
         action: &'static str,
         path: &'a Path,
@@ -185,10 +185,11 @@ impl Error {
     }
 }
 
-/// The longest that is quoted of what a registry says.
+/// Maximum length of quoted text from a registry, in characters.
 const LONGEST_QUOTE: usize = 300;
 
-/// Text of a stranger, made fit for a terminal and one line: no control characters, bounded.
+/// Makes untrusted text safe to print on one line: removes control characters and limits the
+/// length.
 pub(crate) fn quote(text: &str) -> String {
     let printable = |c: char| match c.is_control() || is_invisible(c) {
         true => ' ',
@@ -203,7 +204,8 @@ pub(crate) fn quote(text: &str) -> String {
     }
 }
 
-/// Characters that turn the direction of what follows, which could disguise it.
+/// Reports whether a character is invisible or changes the text direction, which could disguise the
+/// text after it.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -213,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_stranger_says_is_quoted_in_one_short_line_without_control_characters() {
+    fn quotes_untrusted_text_in_one_short_line_without_control_characters() {
         assert_eq!(quote("a\x1b[31m\n\r\tb\u{202e}c"), "a [31m b c");
         let long = quote(&"ä".repeat(10_000));
         assert_eq!(long.chars().count(), LONGEST_QUOTE + 1);

@@ -1,26 +1,26 @@
-//! An image is of use where machines can get it, which is a registry. This crate is the way
-//! there and back: [`push`] sends an image layout with all platforms, the index last, and
-//! [`pull`] makes a layout of what a registry has.
+//! Pushes OCI images to registries and pulls them. [`push`] uploads an image layout with all
+//! platforms, the index last. [`pull`] creates a layout from an image in a registry.
 //!
 //! Source: [OCI distribution-spec], version 1.1.
 //!
 //! [OCI distribution-spec]: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
 
-mod answer;
 mod auth_file;
 mod challenge;
 mod client;
 mod credential_helper;
 pub mod credentials;
-mod docker;
-mod documents;
+mod docker_manifests;
 mod error;
+mod error_response;
+mod manifest_tree;
 mod manifests;
-mod patience;
-pub mod progress;
+#[cfg(test)]
+mod properties;
 mod pull;
 mod push;
 mod reference;
+mod retry;
 mod secret;
 mod session;
 mod tls;
@@ -30,10 +30,8 @@ mod upload;
 pub use client::{Client, Options};
 pub use credentials::Credentials;
 pub use error::{Error, Result};
-pub use patience::Patience;
-pub use progress::Progress;
 pub use pull::{Contents, pull};
 pub use push::{Outcome, Pushed, push};
 pub use reference::{Reference, Repository};
-pub use secret::{Login, Secret};
-pub use tls::{Identity, Trust};
+pub use secret::{Credential, Secret};
+pub use tls::{Identity, TlsOptions};

@@ -1,30 +1,31 @@
-//! Manifests are what tags point to, so they are looked at with care: what a registry says of one
-//! is checked wherever there is something to check it against.
+//! Reads and writes manifests. Tags resolve to manifests, so everything that a registry reports
+//! about one is verified where possible.
 
 use std::io::Read;
 
-use slipway_oci::{Descriptor, Digest, MediaType};
+use slipway_oci::{Algorithm, Descriptor, Digest, MediaType};
 use ureq::Body;
 use ureq::http::Response;
 
-use crate::answer::Answer;
 use crate::client::Request;
-use crate::documents::{DOCKER_LIST, DOCKER_MANIFEST, Node};
 use crate::error::quote;
-use crate::patience::Failure;
-use crate::session::{Session, header};
+use crate::error_response::ErrorResponse;
+use crate::manifest_tree::{DOCKER_LIST, DOCKER_MANIFEST, Node, is_known, media_type_of};
+use crate::retry::Failure;
+use crate::session::{Session, header, is_another};
 use crate::{Error, Result};
 use slipway_oci::layout::DOCUMENT_LIMIT;
 
-/// What is understood, and Docker's own formats, so that a registry says what it has.
+/// Returns the `Accept` header: OCI and Docker media types, so that the registry returns what it
+/// has.
 fn accepted() -> String {
     let [index, manifest] = [MediaType::Index, MediaType::Manifest];
     format!("{index}, {manifest}, {DOCKER_LIST}, {DOCKER_MANIFEST}")
 }
 
-/// The digest of what a tag or a digest stands for, if there is such a thing. One request, where
-/// the registry knows HEAD. Source: OCI distribution-spec, "Checking if content exists in the
-/// registry".
+/// Returns the digest that a tag or digest resolves to, or `None` if it does not exist. Takes one
+/// request if the registry supports HEAD. Source: OCI distribution-spec, "Checking if content
+/// exists in the registry".
 pub(crate) fn digest_of(session: &Session, identifier: &str) -> Result<Option<Digest>> {
     let url = session.url(&format!("manifests/{identifier}"));
     let response =
@@ -33,7 +34,7 @@ pub(crate) fn digest_of(session: &Session, identifier: &str) -> Result<Option<Di
     match (response.status().as_u16(), digest) {
         (200, Some(digest)) => Ok(Some(digest)),
         (404, _) => Ok(None),
-        // HEAD says too little here, or nothing.
+        // The registry does not support HEAD or omits the digest.
         (200 | 400 | 405 | 501, _) => match get(session, identifier, None) {
             Ok((descriptor, _)) => Ok(Some(descriptor.digest)),
             Err(Error::NotFound { .. }) => Ok(None),
@@ -43,7 +44,7 @@ pub(crate) fn digest_of(session: &Session, identifier: &str) -> Result<Option<Di
     }
 }
 
-/// A manifest or an index, checked against its digest. Source: OCI distribution-spec, "Pulling
+/// Downloads a manifest or index and verifies its digest. Source: OCI distribution-spec, "Pulling
 /// manifests".
 pub(crate) fn get(
     session: &Session,
@@ -52,6 +53,8 @@ pub(crate) fn get(
 ) -> Result<(Descriptor, Vec<u8>)> {
     let url = session.url(&format!("manifests/{identifier}"));
     let what = name(session, identifier);
+    let named = identifier.parse();
+    let algorithm = named.map_or(Algorithm::Sha256, |it: Digest| it.algorithm());
     let mut tries = session.tries();
     loop {
         let request = Request::new("GET", url.clone()).header("Accept", accepted());
@@ -61,7 +64,7 @@ pub(crate) fn get(
                 let claimed = header(&response, "docker-content-digest");
                 match read(session, &what, response) {
                     Ok(bytes) => {
-                        return checked(&what, expected, &media_type, claimed, bytes);
+                        return checked(&what, algorithm, expected, &media_type, claimed, bytes);
                     }
                     Err(failure) => failure,
                 }
@@ -85,20 +88,20 @@ fn read(
         limit: DOCUMENT_LIMIT,
     };
     if let Some(size) = size.filter(|size| *size > DOCUMENT_LIMIT) {
-        return Err(Failure::Final(too_large(size)));
+        return Err(Failure::Permanent(too_large(size)));
     }
     let mut bytes = Vec::new();
     let mut body = response.into_body().into_reader().take(DOCUMENT_LIMIT + 1);
     match body.read_to_end(&mut bytes) {
-        Ok(read) if read as u64 > DOCUMENT_LIMIT => Err(Failure::Final(too_large(read as u64))),
+        Ok(read) if read as u64 > DOCUMENT_LIMIT => Err(Failure::Permanent(too_large(read as u64))),
         Ok(_) => Ok(bytes),
         Err(error) => Err(cut(session, &error)),
     }
 }
 
-/// The failure of a connection that ended in the middle of an answer.
+/// Returns the failure for a connection that was cut during a response.
 pub(crate) fn cut(session: &Session, error: &std::io::Error) -> Failure {
-    Failure::Passing(
+    Failure::Transient(
         Error::GaveUp {
             host: session.registry.host.clone(),
             reason: format!("the connection failed: {}", quote(&error.to_string())),
@@ -109,32 +112,36 @@ pub(crate) fn cut(session: &Session, error: &std::io::Error) -> Failure {
 
 fn checked(
     what: &str,
+    algorithm: Algorithm,
     expected: Option<&Descriptor>,
     media_type: &str,
     claimed: Option<String>,
     bytes: Vec<u8>,
 ) -> Result<(Descriptor, Vec<u8>)> {
-    let found = Digest::of(&bytes);
-    let lies = |expected: Digest| Error::OtherDigest {
+    let found = Digest::with(algorithm, &bytes);
+    let mismatch = |expected: Digest| Error::OtherDigest {
         what: what.to_owned(),
         expected,
         found: found.to_string(),
     };
     if let Some(expected) = expected {
         if expected.digest != found {
-            return Err(lies(expected.digest));
+            return Err(mismatch(expected.digest));
         }
     }
-    // One of another algorithm cannot be compared.
-    if let Some(claimed) = claimed.and_then(|it| it.parse().ok()) {
-        if claimed != found {
-            return Err(lies(claimed));
-        }
+    // A digest of another algorithm cannot be compared.
+    let claimed: Option<Digest> = claimed.and_then(|it| it.parse().ok());
+    if let Some(claimed) = claimed.filter(|it| it.algorithm() == algorithm && *it != found) {
+        return Err(mismatch(claimed));
     }
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     let media_type = match expected {
         Some(expected) => expected.media_type.clone(),
-        None => MediaType::from(media_type.to_owned()),
+        // Some registries send any document as application/json, octet-stream or text/plain, or without a type.
+        None => Some(MediaType::from(media_type.to_owned()))
+            .filter(is_known)
+            .or_else(|| media_type_of(&bytes))
+            .unwrap_or_else(|| MediaType::from(media_type.to_owned())),
     };
     let size = bytes.len() as u64;
     if let Some(expected) = expected.filter(|it| it.size != size) {
@@ -146,8 +153,8 @@ fn checked(
     Ok((Descriptor::new(media_type, found, size), bytes))
 }
 
-/// Puts a manifest under its digest or a tag. All that it names must be there. Source: OCI
-/// distribution-spec, "Pushing Manifests".
+/// Uploads a manifest under its digest or a tag. Everything it refers to must be present already.
+/// Source: OCI distribution-spec, "Pushing Manifests".
 pub(crate) fn put(session: &Session, identifier: &str, node: &Node) -> Result<()> {
     use crate::client::Sending;
     let url = session.url(&format!("manifests/{identifier}"));
@@ -158,7 +165,7 @@ pub(crate) fn put(session: &Session, identifier: &str, node: &Node) -> Result<()
     })?;
     let what = name(session, identifier);
     if !response.status().is_success() {
-        let answer = Answer::read(response);
+        let answer = ErrorResponse::read(response);
         let is_oci = !matches!(node.descriptor.media_type, MediaType::Other(_));
         return Err(match is_oci && refuses_format(&answer) {
             true => Error::FormatRefused {
@@ -172,19 +179,18 @@ pub(crate) fn put(session: &Session, identifier: &str, node: &Node) -> Result<()
     }
     let expected = node.descriptor.digest;
     match header(&response, "docker-content-digest") {
-        Some(found) if found.starts_with("sha256:") && found != expected.to_string() => {
-            Err(Error::OtherDigest {
-                what,
-                expected,
-                found: quote(&found),
-            })
-        }
+        Some(found) if is_another(&found, &expected) => Err(Error::OtherDigest {
+            what,
+            expected,
+            found: quote(&found),
+        }),
         _ => Ok(()),
     }
 }
 
-/// Registries from before OCI have no common way to say that they do not know a media type.
-fn refuses_format(answer: &Answer) -> bool {
+/// Reports whether the registry refused the media type. Registries without OCI support report this
+/// in different ways.
+fn refuses_format(answer: &ErrorResponse) -> bool {
     match answer.status {
         406 | 415 => true,
         400 | 404 | 405 | 422 => {
@@ -194,7 +200,7 @@ fn refuses_format(answer: &Answer) -> bool {
     }
 }
 
-/// As an error names it.
+/// Returns the name of a manifest for error messages.
 fn name(session: &Session, identifier: &str) -> String {
     let separator = if identifier.contains(':') { '@' } else { ':' };
     format!("{}{separator}{identifier}", session.repository)

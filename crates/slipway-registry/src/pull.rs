@@ -1,5 +1,5 @@
-//! What a registry has is looked at as a layout in a directory, so that everything that knows
-//! layouts knows registries too.
+//! Downloads images into OCI image layouts, so that all code that reads layouts also works with
+//! registries.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -8,42 +8,43 @@ use slipway_oci::layout::{DOCUMENT_LIMIT, LayoutWriter};
 use slipway_oci::{Descriptor, Layout};
 
 use crate::client::{Client, Request};
-use crate::documents::Tree;
+use crate::manifest_tree::Tree;
 use crate::manifests::{cut, get};
-use crate::patience::{Failure, Tries, Work};
-use crate::progress::Silent;
+use crate::retry::{Failure, Tries, Work};
 use crate::session::{Action, Session};
 use crate::{Error, Reference, Result};
+use slipway_progress::{Progress, Silent, Task, count, megabytes};
 
-/// How much of an image is wanted.
+/// The parts of an image to download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
-    /// Indexes, manifests and configs: what an image is, without what is in it.
+    /// Indexes, manifests and configs, without layers.
     Documents,
-    /// The layers as well.
+    /// Everything, including layers.
     Everything,
 }
 
-/// Makes the new layout `directory` of what a reference stands for; every blob is checked for its
-/// size and digest. On an error nothing is left there.
+/// Downloads the image that a reference resolves to into the new layout `directory`. The size and
+/// digest of every blob are verified. On an error the directory is removed.
 ///
-/// Documents are kept as they are, also in Docker's own format, which means the same.
+/// Documents are stored unmodified, including those in Docker's formats, which are equivalent.
 pub fn pull(
     client: &Client,
     reference: &Reference,
     contents: Contents,
     directory: &Path,
+    progress: &dyn Progress,
 ) -> Result<Layout> {
-    let work = Work::new(&Silent);
+    let work = Work::new(progress);
     let session = Session::open(client, reference.repository(), Action::Pull, &work)?;
     let (top, bytes) = get(&session, &reference.identifier(), None)?;
-    let lies = |expected| Error::OtherDigest {
+    let mismatch = |expected| Error::OtherDigest {
         what: reference.to_string(),
         expected,
         found: top.digest.to_string(),
     };
     if let Some(expected) = reference.digest().filter(|it| *it != top.digest) {
-        return Err(lies(expected));
+        return Err(mismatch(expected));
     }
     let mut first = Some(bytes);
     let tree = Tree::walk(&top, |descriptor| match first.take() {
@@ -52,6 +53,7 @@ pub fn pull(
     })?;
 
     let mut writer = LayoutWriter::create(directory)?;
+    let mut blobs = Vec::new();
     for node in &tree.nodes {
         writer.add_blob_from(&node.descriptor, &node.bytes[..])?;
         if let Some((config, layers)) = node.blobs.split_first() {
@@ -62,39 +64,56 @@ pub fn pull(
                     limit: DOCUMENT_LIMIT,
                 });
             }
-            let layers = match contents {
-                Contents::Documents => &[],
-                Contents::Everything => layers,
-            };
-            for blob in [config].into_iter().chain(layers) {
-                writer.add_blob_from(blob, Download::new(&session, blob))?;
+            blobs.push(config);
+            match contents {
+                Contents::Documents => {}
+                Contents::Everything => blobs.extend(layers),
             }
         }
     }
+    let shown: &dyn Progress = match contents {
+        Contents::Documents => &Silent,
+        Contents::Everything => progress,
+    };
+    shown.start(&Task {
+        verb: "pulling",
+        what: &count(blobs.len(), "blob"),
+        bytes: blobs.iter().map(|blob| blob.size).sum(),
+    });
+    let added = blobs.iter().try_for_each(|blob| {
+        let step = format!("{}, {}", blob.digest, megabytes(blob.size));
+        writer.add_blob_from(blob, Download::new(&session, blob, shown))?;
+        shown.step(&step, "pulled");
+        Ok::<_, Error>(())
+    });
+    shown.end();
+    added?;
     Ok(writer.finish(top)?)
 }
 
-/// A blob as it comes in; it goes on from where it was when the connection is cut.
+/// A blob download that resumes after a cut connection.
 struct Download<'a> {
     session: &'a Session<'a>,
     blob: &'a Descriptor,
     position: u64,
     body: Option<Box<dyn Read>>,
     tries: Tries<'a>,
+    progress: &'a dyn Progress,
 }
 
 impl<'a> Download<'a> {
-    fn new(session: &'a Session<'a>, blob: &'a Descriptor) -> Self {
+    fn new(session: &'a Session<'a>, blob: &'a Descriptor, progress: &'a dyn Progress) -> Self {
         Self {
             session,
             blob,
             position: 0,
             body: None,
             tries: session.tries(),
+            progress,
         }
     }
 
-    /// Source: OCI distribution-spec, "Pulling blobs".
+    /// Opens the blob at the current position. Source: OCI distribution-spec, "Pulling blobs".
     fn open(&self) -> std::result::Result<Box<dyn Read>, Failure> {
         let url = self.session.url(&format!("blobs/{}", self.blob.digest));
         let mut request = Request::new("GET", url);
@@ -108,7 +127,7 @@ impl<'a> Download<'a> {
             return Err(self.session.refusal(&what, response).into());
         }
         let mut body = response.into_body().into_reader();
-        // A server without parts begins anew.
+        // Servers without range support send the blob from the start.
         if status == 200 && self.position > 0 {
             io::copy(&mut (&mut body).take(self.position), &mut io::sink())
                 .map_err(|error| cut(self.session, &error))?;
@@ -135,6 +154,7 @@ impl<'a> Download<'a> {
                 }
                 Ok(read) => {
                     self.position += read as u64;
+                    self.progress.advance(read as u64);
                     self.tries.progressed();
                     return Ok(read);
                 }

@@ -1,5 +1,5 @@
-//! Registries show a tag as soon as it is put, to everyone. So a tag comes last, when all that it
-//! leads to is there, and whoever pulls meets the old image or the new one, never a part of one.
+//! Pushes images. A tag is visible to everyone as soon as it is uploaded. Tags therefore come last,
+//! after all their content, and clients pull either the old or the new image, never a partial one.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::env;
@@ -12,49 +12,51 @@ use slipway_oci::layout::LayoutWriter;
 use slipway_oci::{Compression, Descriptor, Digest, Layout};
 
 use crate::client::{Client, lock};
-use crate::docker::{self, Translation};
-use crate::documents::Tree;
+use crate::docker_manifests::{self, Translation};
+use crate::manifest_tree::Tree;
 use crate::manifests::{digest_of, put};
-use crate::patience::Work;
-use crate::progress::Progress;
+use crate::retry::Work;
 use crate::session::{Action, Session};
-use crate::upload::{Arrival, ensure_blob};
+use crate::upload::{BlobOutcome, ensure_blob};
 use crate::{Error, Reference, Repository, Result};
+use slipway_progress::{Progress, Task, count, megabytes};
 
-/// Of layers that are compressed on the way, when someone waits.
+/// Gzip level for layers that are recompressed during a push: a compromise, since the user is
+/// waiting.
 const GZIP_LEVEL: i32 = 6;
 
-/// A reference that now stands for the image.
+/// A reference that resolves to the image after the push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     pub reference: Reference,
     pub digest: Digest,
     pub outcome: Outcome,
-    /// The image in Docker's formats, if the registry takes no OCI image. The digest is of this then.
+    /// The image in Docker's formats, if the registry does not accept OCI images. `digest` then
+    /// refers to it.
     pub translated: Option<Descriptor>,
 }
 
-/// What it took.
+/// What the push had to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It stood for that image already.
+    /// The reference already resolved to the image.
     Unchanged,
-    /// The registry had the image, under another name in the repository.
+    /// The repository had the image already; only the reference was added.
     Tagged,
-    /// The image was sent, at least what was not there of it.
+    /// The missing parts of the image were uploaded.
     Sent,
 }
 
-/// Pushes `top`, an image or an index in `layout`, under each of the references.
+/// Pushes `top`, an image or index in `layout`, under each of the references.
 ///
-/// A reference without a tag is put under its digest alone; one with a digest must have that of
-/// `top`. What a registry has is not sent again: blobs of the repositories pushed to before, and
-/// of [`Client::mounting`], are mounted where these are on the same registry. Tags are put when everything
-/// is in all repositories. A registry that takes no OCI images gets the same configs and layers in
-/// Docker's formats.
+/// A reference without a tag is pushed by digest only. A reference with a digest must have the
+/// digest of `top`. Content that the registry has is not uploaded again: blobs are mounted from the
+/// repositories pushed to before and from those of [`Client::mounting`], if they are on the same
+/// registry. Tags are uploaded when all repositories are complete. Registries that do not accept
+/// OCI images get the same configs and layers in Docker's formats.
 ///
-/// A reference that stands for `top` already takes one request, beyond those that find out how the
-/// registry wants to be asked.
+/// A reference that already resolves to `top` takes one request, apart from the API version check
+/// and authentication.
 pub fn push(
     client: &Client,
     layout: &Layout,
@@ -87,17 +89,17 @@ pub fn push(
         })
     };
     let pushed: Vec<Pushed> = targets.iter().flat_map(pushed).collect();
-    // In the order that they were asked for.
+    // In the order of `references`.
     let find = |wanted: &Reference| pushed.iter().find(|it| it.reference == *wanted).cloned();
     Ok(references.iter().filter_map(find).collect())
 }
 
-/// The references in one repository.
+/// The references to push in one repository.
 struct Target<'a> {
     session: Session<'a>,
     references: Vec<Reference>,
     outcomes: Vec<(Reference, Outcome)>,
-    /// What is put in place of the image.
+    /// The image in Docker's formats, if it replaces the original.
     translated: Option<Tree>,
 }
 
@@ -127,7 +129,7 @@ fn targets<'a>(
 }
 
 impl Target<'_> {
-    /// Finds out which references stand for `top` already.
+    /// Checks which references already resolve to `top`.
     fn look(&mut self, top: &Descriptor) -> Result<()> {
         let mut present = false;
         for reference in &self.references {
@@ -157,7 +159,7 @@ impl Target<'_> {
         outcomes.all(|(_, it)| *it == Outcome::Unchanged)
     }
 
-    /// Puts all that the image consists of, but for itself, which its names are for.
+    /// Uploads all manifests except the top one, which is uploaded under its names.
     fn put_children(&mut self, image: &Image) -> Result<()> {
         let putting = self.translated.as_ref().unwrap_or(&image.tree);
         let Some((_, children)) = putting.nodes.split_last() else {
@@ -198,7 +200,7 @@ impl Target<'_> {
         }
     }
 
-    /// Goes over to Docker's formats, and puts everything in these but for the image itself.
+    /// Switches to Docker's formats and uploads all manifests except the top one in them.
     fn translate(&mut self, image: &Image, refused: Error) -> Result<()> {
         let host = self.session.repository.host();
         if let Some(pinned) = self.references.iter().find(|it| it.digest().is_some()) {
@@ -212,7 +214,8 @@ impl Target<'_> {
             "warning: {refused}; pushing the same config and layers in Docker's formats"
         ));
         let recompressed = self.recompress(image)?;
-        let Translation { tree, left_out } = docker::translate(&image.tree, &recompressed)?;
+        let Translation { tree, left_out } =
+            docker_manifests::translate(&image.tree, &recompressed)?;
         for manifest in left_out {
             progress.note(&format!(
                 "warning: {host} does not get manifest {manifest}, which is no image: Docker's formats have no \
@@ -227,10 +230,11 @@ impl Target<'_> {
         self.put_children(image)
     }
 
-    /// Sends layers in the compression that Docker's formats have, and gives what takes the place of
-    /// which.
+    /// Recompresses layers with gzip and uploads them. Returns the replacements by the digest of
+    /// the original.
     fn recompress(&self, image: &Image) -> Result<BTreeMap<Digest, Descriptor>> {
-        let layers: Vec<&Descriptor> = docker::layers_to_recompress(&image.tree).collect();
+        let layers: Vec<&Descriptor> =
+            docker_manifests::layers_to_recompress(&image.tree).collect();
         if layers.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -248,19 +252,23 @@ impl Target<'_> {
         let recompressed: BTreeMap<_, _> = layers.iter().map(recompress).collect::<Result<_>>()?;
         let layout = writer.finish_named(Vec::new())?;
         let blobs: Vec<Descriptor> = recompressed.values().cloned().collect();
-        progress.start(blobs.len(), blobs.iter().map(|it| it.size).sum());
+        progress.start(&Task {
+            verb: "pushing",
+            what: &count(blobs.len(), "blob"),
+            bytes: blobs.iter().map(|it| it.size).sum(),
+        });
         send_blobs(&self.session, &layout, &blobs, &[])?;
         Ok(recompressed)
     }
 }
 
-/// What is pushed.
+/// The image to push.
 struct Image<'a> {
     layout: &'a Layout,
     tree: Tree,
 }
 
-/// What a manifest is put under: the tag, or else its digest.
+/// Returns the name to upload a manifest under: the tag, or else the digest.
 fn name_of(reference: &Reference, top: &Descriptor) -> String {
     match reference.tag() {
         Some(tag) => tag.to_owned(),
@@ -290,8 +298,11 @@ fn send(
     let bytes: u64 = tree.blobs.iter().map(|blob| blob.size).sum();
     let times = targets.iter().filter(|it| it.lacks_content()).count();
     if times > 0 {
-        work.progress
-            .start(tree.blobs.len() * times, bytes * times as u64);
+        work.progress.start(&Task {
+            verb: "pushing",
+            what: &count(tree.blobs.len() * times, "blob"),
+            bytes: bytes * times as u64,
+        });
     }
     for target in targets.iter_mut().filter(|it| it.lacks_content()) {
         let repository = target.session.repository.clone();
@@ -310,7 +321,7 @@ fn send(
     Ok(())
 }
 
-/// Several at a time; the first error ends all.
+/// Uploads blobs in parallel. The first error stops all uploads.
 fn send_blobs(
     session: &Session,
     layout: &Layout,
@@ -318,7 +329,7 @@ fn send_blobs(
     from: &[String],
 ) -> Result<()> {
     let mut queue: Vec<&Descriptor> = blobs.iter().collect();
-    // With the largest first no connection is left alone with it at the end.
+    // Start with the largest, so that it does not finish long after the others.
     queue.sort_by_key(|blob| std::cmp::Reverse(blob.size));
     let queue = Mutex::new(VecDeque::from(queue));
     let first_error = Mutex::new(None);
@@ -331,16 +342,16 @@ fn send_blobs(
             match ensure_blob(session, layout, blob, from) {
                 Ok(arrival) => {
                     let how = match arrival {
-                        Arrival::Present => "present",
-                        Arrival::Mounted => "mounted",
-                        Arrival::Sent => "pushed",
+                        BlobOutcome::Present => "present",
+                        BlobOutcome::Mounted => "mounted",
+                        BlobOutcome::Sent => "pushed",
                     };
-                    let name = blob.digest.to_string();
-                    work.progress.done(&name, blob.size, how);
+                    let step = format!("{}, {}", blob.digest, megabytes(blob.size));
+                    work.progress.step(&step, how);
                 }
                 Err(error) => {
                     work.stop.store(true, Ordering::Relaxed);
-                    // Those that are stopped by it come later and say less.
+                    // Later errors are only `Stopped`.
                     lock(&first_error).get_or_insert(error);
                 }
             }

@@ -1,5 +1,5 @@
-//! What people call an image in a registry is one string with up to five parts, and the way that
-//! it falls apart is an old custom; here it is parsed once, and what does not fit is explained.
+//! Parses image references: a string of up to five parts with rules set by Docker. Parse errors
+//! explain which part is invalid.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use slipway_oci::Digest;
 
 use crate::Error;
 
-/// The host that a name without one means, by Docker's custom.
+/// The registry of references without a host, as in Docker.
 pub(crate) const DEFAULT_HOST: &str = "docker.io";
 
-/// Names of repositories are no longer than this: distribution's reference grammar.
+/// Maximum length of a repository name in bytes, from distribution's reference grammar.
 const LONGEST_NAME: usize = 255;
 const LONGEST_TAG: usize = 128;
 
@@ -24,12 +24,12 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The registry, with the port if one is given.
+    /// Returns the registry host, with the port if given.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The name within the registry, such as `library/debian`.
+    /// Returns the name within the registry, such as `library/debian`.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -46,7 +46,7 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let reference: Reference = text.parse()?;
-        // A port looks like a tag, so the text is compared and not searched.
+        // A port looks like a tag, so compare with the parsed tag.
         match reference.digest.is_none() && !text.ends_with(&format!(":{}", reference.shown_tag()))
         {
             true => Ok(reference.repository),
@@ -60,9 +60,9 @@ impl FromStr for Repository {
 
 /// An image in a registry, written `[HOST[:PORT]/]NAME[:TAG][@DIGEST]`.
 ///
-/// Without a host it is on docker.io, and there a name of one word is in `library/`; without tag
-/// and digest it is the tag `latest`. Source: the grammar in the package `reference` of the
-/// distribution project; OCI distribution-spec, "Pulling manifests".
+/// Defaults: the host is docker.io, where names of one component belong to `library/`; the tag is
+/// `latest` if there is neither tag nor digest. Source: the grammar in the package `reference` of
+/// the distribution project; OCI distribution-spec, "Pulling manifests".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     repository: Repository,
@@ -75,7 +75,7 @@ impl Reference {
         &self.repository
     }
 
-    /// The tag; none if only a digest was given.
+    /// Returns the tag, or `None` if only a digest was given.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
@@ -84,7 +84,7 @@ impl Reference {
         self.digest
     }
 
-    /// The same with this digest.
+    /// Returns the reference with this digest.
     pub fn pinned(&self, digest: Digest) -> Self {
         Self {
             digest: Some(digest),
@@ -92,7 +92,7 @@ impl Reference {
         }
     }
 
-    /// What a registry finds the manifest by: the digest, or else the tag.
+    /// Returns the identifier to request the manifest by: the digest, or else the tag.
     pub(crate) fn identifier(&self) -> String {
         match self.digest {
             Some(digest) => digest.to_string(),
@@ -123,7 +123,7 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).map_err(|reason| Error::Reference {
-            // Nobody wants to read a megabyte of nonsense back.
+            // Limit the length of the quoted input.
             text: text.chars().take(300).collect(),
             reason,
         })
@@ -141,13 +141,13 @@ fn parse(text: &str) -> Result<Reference, String> {
         Some((rest, digest)) => {
             let digest = digest
                 .parse()
-                .map_err(|_| format!("{digest:?} is not sha256: and 64 lower-case hex digits"))?;
+                .map_err(|error: slipway_oci::Error| error.to_string())?;
             (rest, Some(digest))
         }
         None => (text, None),
     };
     let (name, tag) = match rest.rsplit_once(':') {
-        // What follows the colon of a port has a slash in it.
+        // After the colon of a port there is a slash.
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
         _ => (rest, None),
     };
@@ -183,14 +183,14 @@ fn parse(text: &str) -> Result<Reference, String> {
     })
 }
 
-/// Whether the first part of a name is a host and not the begin of a path: Docker's custom.
+/// Reports whether the first component is a host rather than part of the name, by Docker's rule.
 fn is_host(first: &str) -> bool {
     first == "localhost"
         || first.contains(['.', ':'])
         || first.chars().any(|c| c.is_ascii_uppercase())
 }
 
-/// Docker's registry has two names.
+/// Maps the second name of Docker Hub to the first.
 fn canonical(host: &str) -> &str {
     match host {
         "index.docker.io" => DEFAULT_HOST,
@@ -267,7 +267,7 @@ fn check_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// Reports whether a path component matches `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
 fn is_component(part: &str) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let separators = part.split(is_word).filter(|between| !between.is_empty());
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_what_everybody_expects() {
+    fn applies_docker_defaults() {
         for (text, whole) in [
             ("debian", "docker.io/library/debian:latest"),
             ("debian:12", "docker.io/library/debian:12"),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_stands_alone_or_beside_a_tag() {
+    fn accepts_a_digest_with_or_without_a_tag() {
         let text = format!("h.example/app@{DIGEST}");
         let reference: Reference = text.parse().unwrap();
         assert_eq!(reference.tag(), None);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_explained() {
+    fn explains_each_mistake() {
         let long_tag = format!("h.example/app:{}", "x".repeat(129));
         let long_name = format!("h.example/{}", "x".repeat(255));
         let digest = format!("h.example/app@{}", &DIGEST[..70]);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_has_no_tag() {
+    fn rejects_repositories_with_a_tag() {
         for (text, whole) in [
             ("h.example:5000/app", Some("h.example:5000/app")),
             ("app", Some("docker.io/library/app")),

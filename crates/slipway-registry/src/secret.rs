@@ -1,12 +1,12 @@
-//! A password that ends up in a log is found there. Secrets are of a type that cannot be printed,
-//! so that neither a derived `Debug` nor an error can carry one out.
+//! A type for secrets that cannot be printed, so that neither a derived `Debug` nor an error
+//! message reveals a password.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The username that stands for an identity token in the place of the password.
+/// The username that marks the password as an identity token.
 pub(crate) const TOKEN_USER: &str = "<token>";
 
 /// A password or a token.
@@ -18,7 +18,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself, to be sent to the host that it is for, and nowhere else.
+    /// Returns the secret. Send it only to the host it belongs to.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
@@ -30,20 +30,20 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a user is known by at a registry.
+/// A user's credential for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Login {
+pub enum Credential {
     Password {
         username: String,
         password: Secret,
     },
-    /// Exchanged for tokens at the token endpoint: an OAuth 2 refresh token.
+    /// An OAuth 2 refresh token, exchanged for access tokens at the token endpoint.
     Identity(Secret),
-    /// Sent to the registry as it is.
+    /// A token that is sent to the registry unchanged.
     Bearer(Secret),
 }
 
-/// The value of `Authorization` for HTTP Basic: RFC 7617, section 2.
+/// Returns the value of `Authorization` for HTTP Basic: RFC 7617, section 2.
 pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
     let pair = format!("{username}:{}", password.reveal());
     Secret(format!("Basic {}", STANDARD.encode(pair)))
@@ -54,8 +54,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_printed() {
-        let login = Login::Password {
+    fn does_not_print_secrets() {
+        let login = Credential::Password {
             username: "ada".into(),
             password: Secret::new("hunter2"),
         };

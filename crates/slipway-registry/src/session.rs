@@ -1,29 +1,30 @@
-//! A repository as one sees it when one is let in: requests carry what proves who is asking, and
-//! are sent again when they fail in passing.
+//! Authenticated access to one repository, with retries of transient failures.
 
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use slipway_http::{authority, is_same_origin};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use slipway_http::{host_and_port, is_same_origin};
+use slipway_oci::Digest;
 use ureq::Body;
 use ureq::http::Response;
 
-use crate::answer::Answer;
 use crate::challenge::Challenge;
 use crate::client::{Client, Registry, Request, Sending, challenge, lock, retriable};
 use crate::credentials::Found;
 use crate::error::quote;
-use crate::patience::{Failure, Tries, Work};
-use crate::secret::{Login, Secret, basic};
+use crate::error_response::ErrorResponse;
+use crate::retry::{Failure, Tries, Work};
+use crate::secret::{Credential, Secret, basic};
 use crate::token::Grant;
 use crate::{Error, Repository, Result};
 
-/// What a token endpoint may answer at most, in bytes.
+/// Size limit on the response of a token endpoint, in bytes.
 const TOKEN_LIMIT: u64 = 1 << 20;
 
-/// What is to be done in a repository.
+/// The access that a session needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Pull,
@@ -46,7 +47,7 @@ impl Action {
     }
 }
 
-/// A repository, and the right to it.
+/// A repository with the credentials to access it.
 pub(crate) struct Session<'a> {
     pub client: &'a Client,
     pub registry: Arc<Registry>,
@@ -54,7 +55,7 @@ pub(crate) struct Session<'a> {
     pub work: &'a Work<'a>,
     action: Action,
     found: OnceLock<Found>,
-    /// By scopes.
+    /// Tokens by their scopes.
     tokens: Mutex<HashMap<Vec<String>, Token>>,
 }
 
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The address of something in the repository, such as `manifests/latest`.
+    /// Returns the URL of a resource in the repository, such as `manifests/latest`.
     pub fn url(&self, what: &str) -> String {
         format!(
             "{}/v2/{}/{what}",
@@ -91,10 +92,10 @@ impl<'a> Session<'a> {
     }
 
     pub fn tries(&self) -> Tries<'a> {
-        Tries::new(&self.client.options.patience, self.work)
+        Tries::new(&self.client.options.retry, self.work)
     }
 
-    /// Sends a request, as often as it takes. `make` makes it anew each time.
+    /// Sends a request and retries transient failures. `make` creates the request for each attempt.
     pub fn send<'r>(&self, make: impl Fn() -> Request<'r>) -> Result<Response<Body>> {
         let mut tries = self.tries();
         loop {
@@ -105,8 +106,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Sends a request once, but for what it takes to be let in and to get where it is sent on to.
-    /// `others` are further scopes that it needs.
+    /// Sends a request once, and again only to authenticate and to follow redirects. `others` lists
+    /// additional scopes that it needs.
     pub fn attempt(
         &self,
         mut request: Request,
@@ -117,7 +118,7 @@ impl<'a> Session<'a> {
         let mut refused = false;
         let mut redirects = 0;
         loop {
-            // What proves who is asking goes to the registry itself and to no other host.
+            // Send credentials only to the registry itself, never to another host.
             let own = is_same_origin(&request.url, &self.registry.origin);
             let authorization = match own {
                 true => self.authorization(&scopes)?,
@@ -139,7 +140,7 @@ impl<'a> Session<'a> {
             )?;
             let host = match own {
                 true => &self.registry.host,
-                false => authority(&url),
+                false => host_and_port(&url),
             };
             let response = retriable(host, answered)?;
             match response.status().as_u16() {
@@ -147,7 +148,7 @@ impl<'a> Session<'a> {
                     refused = true;
                     let asked = match challenge(&response) {
                         Some(asked) => asked,
-                        // It does not say what it wants, so it is the oldest way.
+                        // Without a challenge, assume Basic.
                         None if header(&response, "www-authenticate").is_none() => Challenge::Basic,
                         None => return Ok(response),
                     };
@@ -159,7 +160,7 @@ impl<'a> Session<'a> {
                         scopes = scope.split(' ').map(str::to_owned).collect();
                     }
                     *lock(&self.registry.challenge) = Some(asked);
-                    // Who could not prove it before cannot now.
+                    // Without credentials a retry would fail as well.
                     if authorization.is_none() && self.authorization(&scopes)?.is_none() {
                         return Ok(response);
                     }
@@ -167,8 +168,8 @@ impl<'a> Session<'a> {
                         stream.rewind()?;
                     }
                 }
-                // The method stays, also where browsers would change it: a registry that is moved
-                // answers a POST or a PUT like this too.
+                // Keep the method, even where browsers change it to GET: registries that have moved
+                // also redirect POST and PUT like this.
                 301 | 302 | 307 | 308 => {
                     request.url = self.client.redirect(&url, &response, &mut redirects)?;
                     if let Sending::Stream(stream) = &mut request.body {
@@ -183,13 +184,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn login(&self) -> Option<&Login> {
+    fn login(&self) -> Option<&Credential> {
         let find = || self.client.options.credentials.find(&self.repository);
         self.found.get_or_init(find).login.as_ref()
     }
 
-    /// What a registry said of someone without a login, and which logins could not be read.
-    fn said_to_nobody(&self, mut said: String) -> String {
+    /// Returns the registry's response to an anonymous request, with the auth sources that could
+    /// not be read.
+    fn with_auth_problems(&self, mut said: String) -> String {
         let problems = self.found.get().map(|it| &it.problems[..]);
         for problem in problems.unwrap_or_default() {
             said += &format!("; {problem}");
@@ -197,20 +199,20 @@ impl<'a> Session<'a> {
         said
     }
 
-    /// The value of the header, if the registry wants one and there is one.
+    /// Returns the value of `Authorization`, if the registry requires one and a login exists.
     fn authorization(&self, scopes: &[String]) -> std::result::Result<Option<Secret>, Failure> {
         let challenge = lock(&self.registry.challenge).clone();
         let Some(challenge) = challenge else {
             return Ok(None);
         };
         match (challenge, self.login()) {
-            (_, Some(Login::Bearer(token))) => Ok(Some(bearer(token))),
-            (Challenge::Basic, Some(Login::Password { username, password })) => {
+            (_, Some(Credential::Bearer(token))) => Ok(Some(bearer(token))),
+            (Challenge::Basic, Some(Credential::Password { username, password })) => {
                 Ok(Some(basic(username, password)))
             }
             (Challenge::Basic, _) => Ok(None),
             (Challenge::Bearer { realm, service, .. }, login) => {
-                // Held while one is fetched, so that it is fetched once.
+                // Keep the lock during the request, so that the token is fetched once.
                 let mut tokens = lock(&self.tokens);
                 let now = Instant::now();
                 if let Some(token) = tokens.get(scopes).filter(|it| it.good_until > now) {
@@ -224,13 +226,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Source: distribution's token authentication and OAuth 2 specifications.
+    /// Fetches a token. Source: distribution's token authentication and OAuth 2 specifications.
     fn fetch_token(
         &self,
         realm: &str,
         service: Option<&str>,
         scopes: &[String],
-        login: Option<&Login>,
+        login: Option<&Credential>,
     ) -> std::result::Result<Token, Failure> {
         let host = &self.registry.host;
         let wrong = |reason: String| Error::Protocol {
@@ -246,7 +248,7 @@ impl<'a> Session<'a> {
         let mut query = Vec::new();
         query.extend(service.map(|service| ("service", service.to_owned())));
         let (response, form);
-        if let Some(Login::Identity(token)) = login {
+        if let Some(Credential::Identity(token)) = login {
             query.push(("scope", scopes.join(" ")));
             query.push(("grant_type", "refresh_token".into()));
             query.push(("client_id", "slipway".into()));
@@ -261,22 +263,24 @@ impl<'a> Session<'a> {
             let separator = if realm.contains('?') { '&' } else { '?' };
             let address = format!("{realm}{separator}{}", encode(&query));
             let password = match login {
-                Some(Login::Password { username, password }) => Some(basic(username, password)),
+                Some(Credential::Password { username, password }) => {
+                    Some(basic(username, password))
+                }
                 _ => None,
             };
             response = self.get_token(address, realm, password.as_ref())?;
         }
 
-        let response = retriable(authority(realm), response)?;
+        let response = retriable(host_and_port(realm), response)?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
-            let said = Answer::read(response).said;
+            let said = ErrorResponse::read(response).said;
             let host = host.clone();
-            return Err(Failure::Final(match (status, login) {
+            return Err(Failure::Permanent(match (status, login) {
                 (401 | 403, Some(_)) => Error::BadLogin { host, said },
                 (401 | 403, None) => Error::NoLogin {
                     host,
-                    said: self.said_to_nobody(said),
+                    said: self.with_auth_problems(said),
                 },
                 _ => wrong(format!("it answers {status}{said}")),
             }));
@@ -285,8 +289,8 @@ impl<'a> Session<'a> {
         let mut body = response.into_body().into_reader().take(TOKEN_LIMIT);
         if let Err(error) = body.read_to_end(&mut bytes) {
             let reason = format!("the connection failed: {error}");
-            let host = authority(realm).to_owned();
-            return Err(Failure::Passing(Error::GaveUp { host, reason }, None));
+            let host = host_and_port(realm).to_owned();
+            return Err(Failure::Transient(Error::GaveUp { host, reason }, None));
         }
         let grant = Grant::parse(&bytes).ok_or_else(|| wrong("it answers with no token".into()))?;
         Ok(Token {
@@ -295,7 +299,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Asks for a token, also where a redirect leads; the password is for the realm's host alone.
+    /// Requests a token and follows redirects. The password is sent only to the host of the realm.
     fn get_token(
         &self,
         mut url: String,
@@ -314,17 +318,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The error for an answer that is no success. `what` is what was asked for.
+    /// Returns the error for an unsuccessful response. `what` names the requested object.
     pub fn refusal(&self, what: &str, response: Response<Body>) -> Error {
-        self.refused(what, Answer::read(response))
+        self.refused(what, ErrorResponse::read(response))
     }
 
-    /// The same for an answer that was read.
-    pub fn refused(&self, what: &str, answer: Answer) -> Error {
+    /// Returns the error for a response that has been read already.
+    pub fn refused(&self, what: &str, answer: ErrorResponse) -> Error {
         let host = self.registry.host.clone();
         let has_login = self.login().is_some();
         let said = match (answer.status, has_login) {
-            (401 | 403, false) => self.said_to_nobody(answer.said),
+            (401 | 403, false) => self.with_auth_problems(answer.said),
             _ => answer.said,
         };
         let denied = |said| Error::Denied {
@@ -337,7 +341,7 @@ impl<'a> Session<'a> {
             Some(Challenge::Bearer { .. })
         );
         match answer.status {
-            // The token endpoint took the login; what the token is not good for, nobody gave.
+            // The token endpoint accepted the login, but the token lacks the permission.
             401 if has_login && is_bearer => denied(said),
             401 if has_login => Error::BadLogin { host, said },
             401 => Error::NoLogin { host, said },
@@ -360,27 +364,32 @@ fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.reveal()))
 }
 
-/// A header's value, if it is text.
+/// Returns the value of a header if it is text.
 pub(crate) fn header(response: &Response<Body>, name: &str) -> Option<String> {
     let value = response.headers().get(name)?;
     value.to_str().ok().map(str::to_owned)
 }
 
-/// Source: RFC 3986, section 2.3, "unreserved"; everything else is escaped.
+/// Reports whether a registry returned a different digest. Digests of different algorithms cannot
+/// be compared.
+pub(crate) fn is_another(found: &str, expected: &Digest) -> bool {
+    let algorithm = found.split_once(':').map(|(name, _)| name);
+    algorithm == Some(expected.algorithm().name()) && found != expected.to_string()
+}
+
+/// Characters that need no escape in a query: RFC 3986, 2.3.
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Encodes query parameters. Escapes everything except the unreserved characters (RFC 3986, section
+/// 2.3).
 pub(crate) fn encode(pairs: &[(&str, String)]) -> String {
-    let escaped = |text: &str| -> String {
-        text.bytes()
-            .map(|c| match c {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    char::from(c).to_string()
-                }
-                other => format!("%{other:02X}"),
-            })
-            .collect()
-    };
     let pairs: Vec<String> = pairs
         .iter()
-        .map(|(key, value)| format!("{key}={}", escaped(value)))
+        .map(|(key, value)| format!("{key}={}", utf8_percent_encode(value, &UNRESERVED)))
         .collect();
     pairs.join("&")
 }
@@ -390,7 +399,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_escaped() {
+    fn escapes_query_parameters() {
         let query = encode(&[
             ("scope", "repository:a/b:pull,push".into()),
             ("x", "ä &".into()),

@@ -1,38 +1,39 @@
-//! A registry of one's own has a certificate of an authority of one's own. Docker and Podman look
-//! for those in directories by the host's name, so that is where they are looked for here.
+//! TLS settings per host. Private registries often use a private certificate authority. Docker and
+//! Podman look for its certificates in directories named after the host, and so does this module.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use slipway_http::tls_config;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, TlsConfig};
 
 use crate::{Error, Result};
 
-/// A file with a certificate and one with its key.
+/// Paths of a client certificate and its key.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
 
-/// Whom to trust, and what to show of oneself, beyond what is so on the whole machine.
+/// Certificates in addition to those of the system.
 #[derive(Clone, Debug)]
-pub struct Trust {
-    /// PEM files with certificates of authorities.
+pub struct TlsOptions {
+    /// PEM files with certificates of certificate authorities.
     pub authorities: Vec<PathBuf>,
-    /// Shown to the registries that are asked for, not to others that they name.
+    /// Client certificate, sent only to registries named by the user, not to hosts that these refer
+    /// to.
     pub identity: Option<Identity>,
-    /// Directories with a directory `HOST[:PORT]` each, and in that `*.crt` (authorities) and
-    /// `*.cert` with `*.key`: containers-certs.d(5).
+    /// Directories with one subdirectory `HOST[:PORT]` per host, which contains `*.crt`
+    /// (authorities) and `*.cert` with `*.key` (client certificates): containers-certs.d(5).
     pub directories: Vec<PathBuf>,
 }
 
-impl Default for Trust {
+impl Default for TlsOptions {
     fn default() -> Self {
         let own = std::env::var_os("HOME")
             .map(|home| Path::new(&home).join(".config/containers/certs.d"));
@@ -45,40 +46,30 @@ impl Default for Trust {
     }
 }
 
-/// Reads the certificates once.
+/// Creates the TLS settings per host.
 #[derive(Debug)]
 pub(crate) struct Tls {
-    trust: Trust,
-    machine: OnceLock<Vec<CertificateDer<'static>>>,
+    options: TlsOptions,
 }
 
 impl Tls {
-    pub fn new(trust: Trust) -> Self {
-        Self {
-            trust,
-            machine: OnceLock::new(),
-        }
+    pub fn new(options: TlsOptions) -> Self {
+        Self { options }
     }
 
-    /// The settings for a host; `asked` if the user named it.
+    /// Returns the settings for a host. `asked` tells that the user named the host.
     pub fn config(&self, host: &str, asked: bool) -> Result<TlsConfig> {
-        let machine = self
-            .machine
-            .get_or_init(|| rustls_native_certs::load_native_certs().certs);
-        let mut roots: Vec<Certificate<'static>> = machine
-            .iter()
-            .map(|it| Certificate::from_der(it).to_owned())
-            .collect();
-        for path in &self.trust.authorities {
-            roots.extend(owned(&certificates(path)?));
+        let mut roots = Vec::new();
+        for path in &self.options.authorities {
+            roots.extend(certificates(path)?);
         }
-        let mut identity = self.trust.identity.clone().filter(|_| asked);
-        // Of several directories the first one counts alone, as for Podman.
-        let places = self.trust.directories.iter().map(|it| it.join(host));
+        let mut identity = self.options.identity.clone().filter(|_| asked);
+        // Only the first existing directory is used, as in Podman.
+        let places = self.options.directories.iter().map(|it| it.join(host));
         if let Some(directory) = places.into_iter().find(|it| it.is_dir()) {
             for path in files(&directory)? {
                 match path.extension().and_then(|it| it.to_str()) {
-                    Some("crt") => roots.extend(owned(&certificates(&path)?)),
+                    Some("crt") => roots.extend(certificates(&path)?),
                     Some("cert") if identity.is_none() => {
                         identity = Some(Identity {
                             key: path.with_extension("key"),
@@ -90,16 +81,8 @@ impl Tls {
             }
         }
         let client = identity.as_ref().map(client_certificate).transpose()?;
-        Ok(TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
-            .client_cert(client)
-            .build())
+        Ok(tls_config(&roots, client))
     }
-}
-
-fn owned(certificates: &[CertificateDer<'static>]) -> Vec<Certificate<'static>> {
-    let owned = |it: &CertificateDer| Certificate::from_der(it).to_owned();
-    certificates.iter().map(owned).collect()
 }
 
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -140,11 +123,15 @@ fn client_certificate(identity: &Identity) -> Result<ClientCert> {
             "there is no private key in it that is PEM without a password",
         )
     })?;
-    // The HTTP library takes it for granted that they fit.
+    // Check that certificate and key match; the HTTP library does not.
     CertifiedKey::from_der(chain.clone(), der, &default_provider()).map_err(|_| {
         let reason = format!("it is not the key of {}", certificate.display());
         wrong(key, &reason)
     })?;
     let private = PrivateKey::from_pem(&bytes).map_err(|_| wrong(key, "it is not a key"))?;
-    Ok(ClientCert::new_with_certs(&owned(&chain), private))
+    let chain: Vec<_> = chain
+        .iter()
+        .map(|it| Certificate::from_der(it).to_owned())
+        .collect();
+    Ok(ClientCert::new_with_certs(&chain, private))
 }

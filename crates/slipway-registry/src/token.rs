@@ -1,5 +1,5 @@
-//! Token servers take liberties with the fields that they answer. What is of use is taken from
-//! whatever JSON object comes, and the rest is ignored.
+//! Parses the responses of token servers. Implementations differ in their fields, so the parser
+//! accepts any JSON object with a token and ignores the rest.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use serde_json::Value;
 
 use crate::secret::Secret;
 
-/// How long a token is good for when nothing sensible is said: distribution's token authentication
+/// Lifetime of a token if the response has no valid one: distribution's token authentication
 /// specification, "Token Response Fields".
 const LIFE: Duration = Duration::from_secs(60);
 
-/// How long before its end a token is not used any more.
+/// A token is renewed this long before it expires.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// No token is used for longer. One that ends before is fetched anew when it is refused.
+/// Maximum lifetime. A token that expires earlier is renewed when the registry refuses it.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What a token server gives.
+/// The response of a token server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub token: Secret,
-    /// How long it may be used from now on.
+    /// How long the token may be used from now.
     pub life: Duration,
 }
 
 impl Grant {
-    /// Reads the body of an answer; None if there is no token in it. Source: distribution's token
-    /// authentication specification, "Token Response Fields"; its OAuth 2 variant names the token
-    /// `access_token`.
+    /// Parses the body of a response. Returns `None` if it has no token. Source: distribution's
+    /// token authentication specification, "Token Response Fields"; its OAuth 2 variant names the
+    /// token `access_token`.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let answer: Value = serde_json::from_slice(bytes).ok()?;
@@ -36,7 +36,7 @@ impl Grant {
             .into_iter()
             .filter_map(|name| answer[name].as_str())
             .map(str::trim)
-            // It becomes a header.
+            // The token must be valid in a header.
             .find(|token| !token.is_empty() && token.bytes().all(|c| c.is_ascii_graphic()))?;
         let life = life(&answer["expires_in"]);
         Some(Self {
@@ -46,7 +46,7 @@ impl Grant {
     }
 }
 
-/// From `expires_in`, which should be a number of seconds.
+/// Parses `expires_in`, which should be a number of seconds.
 fn life(expires_in: &Value) -> Duration {
     let seconds = match expires_in {
         Value::Number(number) => number.as_f64(),
@@ -62,12 +62,12 @@ fn life(expires_in: &Value) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
+    #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
     use super::*;
 
     #[test]
-    fn the_first_field_that_has_a_token_gives_it() {
+    fn takes_the_token_from_the_first_field_that_has_one() {
         for json in [
             r#"{"token":"t"}"#,
             r#"{"access_token":"t"}"#,
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_makes_no_sense_is_a_minute() {
+    fn uses_one_minute_for_invalid_lifetimes() {
         for (expires_in, seconds) in [
             ("300", 290.0),
             ("\"300\"", 290.0),

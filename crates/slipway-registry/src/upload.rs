@@ -1,75 +1,77 @@
-//! A blob goes over as one streaming PATCH and a PUT that ends it, which is what every registry takes:
-//! several refuse or miscount pieces. An upload that was cut is resumed only if the registry shows
-//! how much it has; otherwise it begins anew. What goes out is hashed on its way, so that a blob that
-//! was cut off or altered on this disk is never finished there.
+//! Uploads a blob as one streamed PATCH and a final PUT. All registries support this, while several
+//! reject or miscount chunks.
+//!
+//! An interrupted upload is resumed only if the registry reports how much it has; otherwise it
+//! starts again. The data is hashed while it is sent, so that an upload of a truncated or modified
+//! file is never completed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-use slipway_oci::{Descriptor, Layout};
+use slipway_oci::{Descriptor, Hasher, Layout};
 use ureq::Body;
 use ureq::http::Response;
 
-use crate::answer::Answer;
 use crate::client::{Request, Sending, Stream, address};
-use crate::patience::{Failure, Work};
-use crate::session::{Session, encode, header};
+use crate::error_response::ErrorResponse;
+use crate::retry::{Failure, Work};
+use crate::session::{Session, encode, header, is_another};
 use crate::{Error, Result};
 
-/// An upload that is resumed over and over must come this part of the blob further to count as
-/// progress, so that one that moves by a byte at a time ends as well.
+/// A resumed upload counts as progress only if it advanced by this fraction of the blob (1/1000),
+/// so that uploads that advance one byte at a time also terminate.
 const LEAST_PROGRESS: u64 = 1000;
 
-/// How often a registry may lose one blob that was sent whole, which is costly to send again.
+/// How often a registry may lose a blob that was sent completely. Sending it again is expensive.
 const MOST_LOSSES: u32 = 3;
 
-/// How a blob came to be in a repository.
+/// How a blob got into a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrival {
+pub(crate) enum BlobOutcome {
     Present,
     Mounted,
     Sent,
 }
 
-/// An upload that the registry has begun.
+/// An upload session that the registry has opened.
 struct Upload {
     url: String,
-    /// How many bytes the registry has.
+    /// Number of bytes that the registry has.
     offset: u64,
 }
 
-/// How a registry takes a blob, as far as is known. What fails is given up for this blob.
+/// Supported upload methods, as far as known. A method that fails is not used again for the same
+/// blob.
 struct Abilities {
-    /// It takes the body of a PATCH.
+    /// Accepts the body of a PATCH.
     streams: bool,
-    /// It takes the rest of an upload that was cut.
+    /// Accepts the rest of an interrupted upload.
     resumes: bool,
 }
 
-/// What a request of an upload came to.
+/// The result of one upload request.
 enum Step {
-    /// All bytes are there; the upload has to be ended.
+    /// All bytes are sent; the upload has to be completed.
     Streamed,
     Done,
-    /// The upload is of no use any more.
-    Lost(Answer),
-    /// The registry has no PATCH.
+    /// The upload session cannot be used any more.
+    Lost(ErrorResponse),
+    /// The registry does not support PATCH.
     NoStream,
 }
 
-/// Sees to it that the repository has a blob. `from` are repositories of the same registry that
-/// may have it.
+/// Ensures that the repository has a blob. `from` lists repositories of the same registry that may
+/// have it.
 pub(crate) fn ensure_blob(
     session: &Session,
     layout: &Layout,
     blob: &Descriptor,
     from: &[String],
-) -> Result<Arrival> {
+) -> Result<BlobOutcome> {
     if has_blob(session, blob)? {
         session.work.progress.advance(blob.size);
-        return Ok(Arrival::Present);
+        return Ok(BlobOutcome::Present);
     }
     let mut upload = None;
     for path in from {
@@ -79,7 +81,7 @@ pub(crate) fn ensure_blob(
         }
         if begun.is_none() {
             session.work.progress.advance(blob.size);
-            return Ok(Arrival::Mounted);
+            return Ok(BlobOutcome::Mounted);
         }
         upload = begun;
     }
@@ -88,28 +90,30 @@ pub(crate) fn ensure_blob(
     if let (Err(_), Some(upload)) = (&sent, &upload) {
         cancel(session, upload);
     }
-    sent.map(|()| Arrival::Sent)
+    sent.map(|()| BlobOutcome::Sent)
 }
 
-/// Source: OCI distribution-spec, "Checking if content exists in the registry".
+/// Reports whether the repository has a blob. Source: OCI distribution-spec, "Checking if content
+/// exists in the registry".
 fn has_blob(session: &Session, blob: &Descriptor) -> Result<bool> {
     let url = session.url(&format!("blobs/{}", blob.digest));
     let mut response = session.send(|| Request::new("HEAD", url.clone()))?;
     if matches!(response.status().as_u16(), 400 | 405 | 501) {
-        // The body that comes with it is not read.
+        // The body of this response is not read.
         response = session.send(|| Request::new("GET", url.clone()))?;
     }
     let size: Option<u64> = header(&response, "content-length").and_then(|it| it.parse().ok());
     match response.status().as_u16() {
         200 => Ok(size.is_none_or(|size| size == blob.size)),
-        // Why it may not be seen is not said to HEAD; it is to the upload that follows.
+        // Responses to HEAD have no explanation; the following upload request returns one.
         401 | 403 | 404 => Ok(false),
         _ => Err(session.refusal(&name(blob), response)),
     }
 }
 
-/// Begins an upload, or mounts the blob from another repository, where that gives no upload.
-/// Source: OCI distribution-spec, "Pushing blobs" and "Mounting a blob from another repository".
+/// Mounts the blob from another repository, or opens an upload session. Returns `None` if the blob
+/// was mounted. Source: OCI distribution-spec, "Pushing blobs" and "Mounting a blob from another
+/// repository".
 fn begin(session: &Session, blob: &Descriptor, from: Option<&str>) -> Result<Option<Upload>> {
     let mut url = session.url("blobs/uploads/");
     let mut scopes = Vec::new();
@@ -137,7 +141,7 @@ fn begin(session: &Session, blob: &Descriptor, from: Option<&str>) -> Result<Opt
                 reason: "it does not say where to send a blob".to_owned(),
             }),
         },
-        // What may not be mounted may still be sent.
+        // If the mount is refused, upload the blob instead.
         (400..=499, Some(_)) => begin(session, blob, None),
         _ => {
             let what = format!("an upload to {}", session.repository);
@@ -146,7 +150,8 @@ fn begin(session: &Session, blob: &Descriptor, from: Option<&str>) -> Result<Opt
     }
 }
 
-/// Every turn of the loop either comes further or is one of the bounded tries.
+/// Uploads a blob and retries. Every iteration either makes progress or uses up one of a limited
+/// number of attempts.
 fn send(
     session: &Session,
     blob: &Descriptor,
@@ -187,7 +192,7 @@ fn send(
                 continue;
             }
             Ok(Step::Lost(answer)) => {
-                // Perhaps it was resumed at the wrong place.
+                // The upload may have been resumed at the wrong offset.
                 able.resumes = false;
                 losses += 1;
                 let (status, said) = (answer.status, answer.said);
@@ -199,16 +204,16 @@ fn send(
                 }
                 let host = session.registry.host.clone();
                 let error = Error::GaveUp { host, reason };
-                (Failure::Passing(error, None), true)
+                (Failure::Transient(error, None), true)
             }
             Err(failure) => (failure, false),
         };
-        // What is wrong on this side no other try makes right.
+        // Local errors are permanent.
         if let Some(fault) = content.fault.take() {
             return Err(fault);
         }
         tries.pause(failure)?;
-        // It may have come in whole, and only the answer was lost.
+        // The blob may be complete if only the response was lost.
         if (streamed || !able.streams) && has_blob(session, blob)? {
             content.seek(blob.size)?;
             return Ok(());
@@ -238,9 +243,10 @@ fn send(
     }
 }
 
-/// Sends all that the registry does not have. Only what is resumed has a Content-Range: registries
-/// that know it as the mark of a chunk limit its size. Source: OCI distribution-spec, "Pushing a
-/// blob in chunks"; the way of the distribution project's own client.
+/// Sends all bytes that the registry does not have. Only resumed requests have a Content-Range,
+/// because some registries treat requests with this header as chunks and limit their size. Source:
+/// OCI distribution-spec, "Pushing a blob in chunks"; the distribution project's own client does
+/// the same.
 fn stream(
     session: &Session,
     blob: &Descriptor,
@@ -256,7 +262,7 @@ fn stream(
     }
     let response = session.attempt(request.body(Sending::Stream(content)), &[])?;
     match response.status().as_u16() {
-        // What it says of the Range is not believed: some registries always say the same.
+        // Ignore the Range of the response: some registries always return the same value.
         200..=299 => {
             if let Some(url) = next_url(session, &response)? {
                 upload.url = url;
@@ -264,14 +270,16 @@ fn stream(
             Ok(Step::Streamed)
         }
         400 | 405 | 411 | 501 if upload.offset == 0 => Ok(Step::NoStream),
-        404 | 409 => Ok(Step::Lost(Answer::read(response))),
-        400 | 405 | 411 | 416 | 501 if upload.offset > 0 => Ok(Step::Lost(Answer::read(response))),
+        404 | 409 => Ok(Step::Lost(ErrorResponse::read(response))),
+        400 | 405 | 411 | 416 | 501 if upload.offset > 0 => {
+            Ok(Step::Lost(ErrorResponse::read(response)))
+        }
         _ => Err(refusal(session, blob, response).into()),
     }
 }
 
-/// Ends an upload. What the registry does not have yet is the body: the whole blob or nothing.
-/// Source: OCI distribution-spec, "POST then PUT".
+/// Completes an upload. The body is the whole blob, or empty if the registry has all of it. Source:
+/// OCI distribution-spec, "POST then PUT".
 fn end(
     session: &Session,
     blob: &Descriptor,
@@ -290,8 +298,8 @@ fn end(
     let status = response.status().as_u16();
     if (200..=299).contains(&status) {
         return match header(&response, "docker-content-digest") {
-            Some(found) if found.starts_with("sha256:") && found != blob.digest.to_string() => {
-                Err(Failure::Final(Error::OtherDigest {
+            Some(found) if is_another(&found, &blob.digest) => {
+                Err(Failure::Permanent(Error::OtherDigest {
                     what: name(blob),
                     expected: blob.digest,
                     found: crate::error::quote(&found),
@@ -301,8 +309,8 @@ fn end(
         };
     }
     if matches!(status, 400 | 404 | 409 | 416) {
-        let answer = Answer::read(response);
-        // What it got is not what was sent.
+        let answer = ErrorResponse::read(response);
+        // The registry received different data than was sent.
         let spoilt = matches!(
             answer.code.as_str(),
             "BLOB_UPLOAD_INVALID" | "BLOB_UPLOAD_UNKNOWN" | "DIGEST_INVALID" | "SIZE_INVALID"
@@ -315,7 +323,7 @@ fn end(
     Err(refusal(session, blob, response).into())
 }
 
-/// The error for a blob that is refused, which may be for its size.
+/// Returns the error for a refused blob, with a hint if a size limit may be the reason.
 fn refusal(session: &Session, blob: &Descriptor, response: Response<Body>) -> Error {
     match response.status().as_u16() {
         status @ (413 | 416) => Error::OverLimit {
@@ -323,14 +331,14 @@ fn refusal(session: &Session, blob: &Descriptor, response: Response<Body>) -> Er
             what: name(blob),
             size: blob.size,
             status,
-            said: Answer::read(response).said,
+            said: ErrorResponse::read(response).said,
         },
         _ => session.refusal(&name(blob), response),
     }
 }
 
-/// How many bytes a registry has of an upload that was cut, if it shows that it can go on from there.
-/// Source: OCI distribution-spec, "Pushing a blob in chunks", the GET request.
+/// Returns the offset at which an interrupted upload can continue, or `None` if it cannot. Source:
+/// OCI distribution-spec, "Pushing a blob in chunks", the GET request.
 fn resume(
     session: &Session,
     blob: &Descriptor,
@@ -343,13 +351,13 @@ fn resume(
     if let Some(url) = next_url(session, &response)? {
         upload.url = url;
     }
-    // One that stands still may not know how much it has.
+    // A registry that reports no progress may not know how much it has.
     Ok(received(&response)
         .filter(|offset| *offset <= blob.size && (*offset > upload.offset || *offset == blob.size)))
 }
 
-/// How many bytes `Range: 0-99` says are there. `0-0` is what many say of nothing, so it says
-/// nothing.
+/// Parses `Range: 0-99` to a number of bytes. Many registries report an empty upload as `0-0`, so
+/// this value returns `None`.
 fn received(response: &Response<Body>) -> Option<u64> {
     let range = header(response, "range")?;
     let range = range
@@ -359,13 +367,13 @@ fn received(response: &Response<Body>) -> Option<u64> {
     (last > 0).then_some(last.checked_add(1)?)
 }
 
-/// The registry is told that no more will come; it is free not to listen.
+/// Cancels an upload. Errors are ignored.
 fn cancel(session: &Session, upload: &Upload) {
     let _ = session.attempt(Request::new("DELETE", upload.url.clone()), &[]);
 }
 
-/// Where an upload goes on, if the registry says so. It may be relative to where the answer came
-/// from, which need not be where the request went first.
+/// Returns the URL for the next request of an upload, if the response has one. It may be relative
+/// to the URL of the response, which differs from that of the request after redirects.
 fn next_url(session: &Session, response: &Response<Body>) -> Result<Option<String>> {
     header(response, "location")
         .map(|location| session.client.follow(&address(response), &location))
@@ -376,19 +384,20 @@ fn name(blob: &Descriptor) -> String {
     format!("blob {}", blob.digest)
 }
 
-/// A blob's file as it goes out, from some place to its end.
+/// Reads a blob from its file for sending, starting at any offset, and hashes it.
 struct Content<'a> {
     file: File,
     path: PathBuf,
     blob: &'a Descriptor,
     work: &'a Work<'a>,
-    /// Where it is sent from.
+    /// Offset at which the current request starts.
     start: u64,
     position: u64,
-    hasher: Sha256,
-    /// How far the hasher has come. It never has to go back: what is sent again begins below this.
+    hasher: Hasher,
+    /// Number of bytes hashed. Data that is sent again starts below this offset, so the hasher
+    /// never has to go back.
     hashed: u64,
-    /// What was wrong with the file, which the HTTP library would not pass on.
+    /// An error of the file; the HTTP library would not pass it on.
     fault: Option<Error>,
 }
 
@@ -403,7 +412,7 @@ impl<'a> Content<'a> {
             work,
             start: 0,
             position: 0,
-            hasher: Sha256::new(),
+            hasher: Hasher::new(blob.digest.algorithm()),
             hashed: 0,
             fault: None,
         };
@@ -421,7 +430,7 @@ impl<'a> Content<'a> {
         })
     }
 
-    /// What is sent next begins here.
+    /// Sets the offset of the next request.
     fn start_at(&mut self, start: u64) -> Result<()> {
         self.start = start;
         self.seek(start)
@@ -450,7 +459,7 @@ impl<'a> Content<'a> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        // What the registry has, but not from here, is not hashed yet.
+        // Hash bytes that the registry has but that were not sent from here.
         if self.hashed < self.position {
             self.catch_up()?;
         }
@@ -486,7 +495,8 @@ impl<'a> Content<'a> {
         Ok(())
     }
 
-    /// At the end, before the last bytes are let go, the digest must be right.
+    /// Hashes data before it is sent. Fails if the digest of the complete file is wrong, so that
+    /// the last bytes are not sent.
     fn hash(&mut self, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -496,13 +506,12 @@ impl<'a> Content<'a> {
         if self.hashed < self.blob.size {
             return Ok(());
         }
-        let hex = |byte: &u8| format!("{byte:02x}");
-        let found: String = self.hasher.clone().finalize().iter().map(hex).collect();
-        match found == self.blob.digest.hex() {
+        let found = self.hasher.clone().finish();
+        match found == self.blob.digest {
             true => Ok(()),
             false => Err(Error::from(slipway_oci::Error::BlobDigest {
                 expected: self.blob.digest,
-                found: format!("sha256:{found}").parse()?,
+                found,
             })),
         }
     }

@@ -1,31 +1,33 @@
-//! Who may see what of a login.
+//! Authentication: which host receives which credentials.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what fails here fails a test"
+    reason = "a panic fails the test"
 )]
 
+mod fixture;
 mod registry;
-mod scene;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use fixture::{Fixture, options};
 use registry::{Fault, Guard, Registry};
-use scene::{Scene, options};
+use slipway_progress::Silent;
 use slipway_registry::credentials::Found;
 use slipway_registry::{
-    Client, Contents, Credentials, Error, Login, Options, Reference, Repository, Secret, pull,
+    Client, Contents, Credential, Credentials, Error, Options, Reference, Secret, pull,
 };
+use tempfile::TempDir;
 
 /// `ada:hunter2`
 const BASIC: &str = "Basic YWRhOmh1bnRlcjI=";
 
 fn ada(host: &str, password: &str) -> Client {
-    let login = Login::Password {
+    let login = Credential::Password {
         username: "ada".into(),
         password: Secret::new(password),
     };
@@ -40,10 +42,10 @@ fn name(registry: &Registry) -> String {
 }
 
 #[test]
-fn basic_is_answered_with_the_password() {
-    let (scene, registry) = (Scene::new(), Registry::start());
+fn sends_the_password_for_basic_challenges() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
     registry.guard(Guard::Basic(BASIC.into()));
-    scene
+    fixture
         .push(&ada(registry.host(), "hunter2"), &[name(&registry)])
         .unwrap();
     assert!(registry.has_tag("team/app", "v1"));
@@ -52,14 +54,14 @@ fn basic_is_answered_with_the_password() {
 }
 
 #[test]
-fn a_token_is_fetched_once_with_the_password_and_used_for_all() {
-    let (scene, registry, tokens) = (Scene::new(), Registry::start(), Registry::start());
+fn fetches_a_token_once_and_reuses_it() {
+    let (fixture, registry, tokens) = (Fixture::new(), Registry::start(), Registry::start());
     registry.guard(Guard::Token {
         token: "t0k3n".into(),
         realm: tokens.url("/token?x=1"),
     });
     tokens.page("/token", r#"{"token":"t0k3n","expires_in":300}"#);
-    scene
+    fixture
         .push(&ada(registry.host(), "hunter2"), &[name(&registry)])
         .unwrap();
     assert!(registry.has_tag("team/app", "v1"));
@@ -77,8 +79,8 @@ fn a_token_is_fetched_once_with_the_password_and_used_for_all() {
 }
 
 #[test]
-fn a_token_with_odd_fields_is_fetched_once_and_used() {
-    let scene = Scene::new();
+fn accepts_tokens_with_unusual_fields() {
+    let fixture = Fixture::new();
     for answer in [
         r#"{"token":"","access_token":"t0k3n","expires_in":-1}"#,
         r#"{"token":"t0k3n","expires_in":"300","issued_at":null}"#,
@@ -91,24 +93,24 @@ fn a_token_with_odd_fields_is_fetched_once_and_used() {
         });
         tokens.page("/token", answer);
         let client = ada(registry.host(), "hunter2");
-        scene.push(&client, &[name(&registry)]).unwrap();
+        fixture.push(&client, &[name(&registry)]).unwrap();
         assert_eq!(tokens.requests(), ["GET /token"], "{answer}");
     }
 }
 
 #[test]
-fn a_token_endpoint_that_moved_is_followed_and_only_its_own_host_gets_the_password() {
-    let (scene, registry) = (Scene::new(), Registry::start());
+fn follows_redirects_of_the_token_endpoint_without_sending_the_password_elsewhere() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
     let (tokens, other) = (Registry::start(), Registry::start());
     registry.guard(Guard::Token {
         token: "t0k3n".into(),
         realm: tokens.url("/token"),
     });
-    let moved = |to: String| Fault::Answer(307, vec![("Location", to)], String::new());
+    let moved = |to: String| Fault::ErrorResponse(307, vec![("Location", to)], String::new());
     tokens.fail("GET /token", [moved("/new".into())]);
     tokens.fail("GET /new", [moved(other.url("/token"))]);
     other.page("/token", r#"{"token":"t0k3n"}"#);
-    scene
+    fixture
         .push(&ada(registry.host(), "hunter2"), &[name(&registry)])
         .unwrap();
     for request in tokens.take() {
@@ -120,8 +122,8 @@ fn a_token_endpoint_that_moved_is_followed_and_only_its_own_host_gets_the_passwo
 }
 
 #[test]
-fn a_mount_asks_for_the_right_to_pull_from_the_other_repository() {
-    let (scene, registry, tokens) = (Scene::new(), Registry::start(), Registry::start());
+fn requests_pull_scope_for_mounts() {
+    let (fixture, registry, tokens) = (Fixture::new(), Registry::start(), Registry::start());
     let guard = Guard::Token {
         token: "t0k3n".into(),
         realm: tokens.url("/token"),
@@ -130,7 +132,7 @@ fn a_mount_asks_for_the_right_to_pull_from_the_other_repository() {
     tokens.page("/token", r#"{"access_token":"t0k3n"}"#);
     let base = format!("{}/base", registry.host()).parse().unwrap();
     let client = ada(registry.host(), "hunter2").mounting(vec![base]);
-    scene.push(&client, &[name(&registry)]).unwrap();
+    fixture.push(&client, &[name(&registry)]).unwrap();
     let asked = tokens.take();
     let path = &asked.last().unwrap().path;
     assert!(path.contains("scope=repository%3Abase%3Apull"), "{path}");
@@ -142,26 +144,26 @@ fn a_mount_asks_for_the_right_to_pull_from_the_other_repository() {
 }
 
 #[test]
-fn an_identity_token_is_exchanged_by_post_and_shown_to_the_token_endpoint_alone() {
-    let (scene, registry, tokens) = (Scene::new(), Registry::start(), Registry::start());
+fn sends_identity_tokens_only_to_the_token_endpoint() {
+    let (fixture, registry, tokens) = (Fixture::new(), Registry::start(), Registry::start());
     registry.guard(Guard::Token {
         token: "t0k3n".into(),
         realm: tokens.url("/token"),
     });
     tokens.fail(
         "POST /token",
-        [Fault::Answer(
+        [Fault::ErrorResponse(
             200,
             Vec::new(),
             r#"{"access_token":"t0k3n"}"#.into(),
         )],
     );
-    let login = Login::Identity(Secret::new("refresh/me"));
+    let login = Credential::Identity(Secret::new("refresh/me"));
     let client = Client::new(Options {
         credentials: Credentials::default().with_login(registry.host(), login),
         ..options()
     });
-    scene.push(&client, &[name(&registry)]).unwrap();
+    fixture.push(&client, &[name(&registry)]).unwrap();
     assert_eq!(tokens.requests(), ["POST /token"]);
     for request in registry.take() {
         assert!(!format!("{request:?}").contains("refresh"), "{request:?}");
@@ -169,8 +171,8 @@ fn an_identity_token_is_exchanged_by_post_and_shown_to_the_token_endpoint_alone(
 }
 
 #[test]
-fn a_token_that_is_no_longer_good_is_fetched_anew() {
-    let (scene, registry, tokens) = (Scene::new(), Registry::start(), Registry::start());
+fn renews_expired_tokens() {
+    let (fixture, registry, tokens) = (Fixture::new(), Registry::start(), Registry::start());
     let realm = tokens.url("/token");
     registry.guard(Guard::Token {
         token: "t0k3n".into(),
@@ -181,7 +183,7 @@ fn a_token_that_is_no_longer_good_is_fetched_anew() {
         let challenge = format!("Bearer realm=\"{realm}\",scope=\"repository:team/app:pull,push\"");
         registry.fail(
             request,
-            [Fault::Answer(
+            [Fault::ErrorResponse(
                 401,
                 vec![("WWW-Authenticate", challenge)],
                 String::new(),
@@ -190,24 +192,24 @@ fn a_token_that_is_no_longer_good_is_fetched_anew() {
     };
     expired("PUT /v2/team/app/blobs/");
     expired("PUT /v2/team/app/manifests/v1");
-    scene
+    fixture
         .push(&ada(registry.host(), "hunter2"), &[name(&registry)])
         .unwrap();
     assert!(registry.has_tag("team/app", "v1"));
 }
 
 #[test]
-fn a_bad_password_and_none_at_all_are_told_apart_and_never_printed() {
-    let (scene, registry, tokens) = (Scene::new(), Registry::start(), Registry::start());
+fn distinguishes_wrong_and_missing_passwords_without_printing_them() {
+    let (fixture, registry, tokens) = (Fixture::new(), Registry::start(), Registry::start());
     registry.guard(Guard::Basic(BASIC.into()));
-    let error = scene
+    let error = fixture
         .push(&ada(registry.host(), "s3cret"), &[name(&registry)])
         .unwrap_err();
     assert!(matches!(error, Error::BadLogin { .. }), "{error}");
     assert!(error.to_string().contains("podman login"), "{error}");
     assert!(!format!("{error} {error:?}").contains("s3cret"));
-    let error = scene
-        .push(&scene::client(), &[name(&registry)])
+    let error = fixture
+        .push(&fixture::client(), &[name(&registry)])
         .unwrap_err();
     assert!(matches!(error, Error::NoLogin { .. }), "{error}");
 
@@ -216,12 +218,12 @@ fn a_bad_password_and_none_at_all_are_told_apart_and_never_printed() {
         realm: tokens.url("/token"),
     });
     tokens.fail("GET /token", vec![Fault::status(401); 2]);
-    let error = scene
+    let error = fixture
         .push(&ada(registry.host(), "s3cret"), &[name(&registry)])
         .unwrap_err();
     assert!(matches!(error, Error::BadLogin { .. }), "{error}");
-    let error = scene
-        .push(&scene::client(), &[name(&registry)])
+    let error = fixture
+        .push(&fixture::client(), &[name(&registry)])
         .unwrap_err();
     assert!(matches!(error, Error::NoLogin { .. }), "{error}");
     let client = ada(registry.host(), "s3cret");
@@ -229,15 +231,15 @@ fn a_bad_password_and_none_at_all_are_told_apart_and_never_printed() {
 }
 
 #[test]
-fn a_login_without_the_right_to_push_is_told_so() {
-    let (scene, registry) = (Scene::new(), Registry::start());
+fn reports_missing_push_permission() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
     let said = r#"{"errors":[{"code":"DENIED","message":"readers only"}]}"#;
     registry.fail(
         "POST ",
-        vec![Fault::Answer(403, Vec::new(), said.into()); 9],
+        vec![Fault::ErrorResponse(403, Vec::new(), said.into()); 9],
     );
-    let error = scene
-        .push(&scene::client(), &[name(&registry)])
+    let error = fixture
+        .push(&fixture::client(), &[name(&registry)])
         .unwrap_err();
     assert!(matches!(error, Error::Denied { .. }), "{error}");
     let error = error.to_string();
@@ -248,19 +250,19 @@ fn a_login_without_the_right_to_push_is_told_so() {
 }
 
 #[test]
-fn a_login_is_not_shown_to_another_host_that_takes_an_upload() {
-    let (scene, registry, other) = (Scene::new(), Registry::start(), Registry::start());
+fn does_not_send_the_login_to_other_upload_hosts() {
+    let (fixture, registry, other) = (Fixture::new(), Registry::start(), Registry::start());
     registry.guard(Guard::Basic(BASIC.into()));
     let client = ada(registry.host(), "hunter2");
     registry.fail(
         "POST ",
         vec![Fault::Header("Location", other.url("/v2/team/app/blobs/uploads/9")); 5],
     );
-    // The other host takes the uploads, and says nothing more of it.
+    // The other host accepts the uploads without storing them.
     other.fail("PATCH ", vec![Fault::status(202); 5]);
     other.fail("PUT ", vec![Fault::status(201); 5]);
-    // So the registry lacks them when the manifests come.
-    let error = scene.push(&client, &[name(&registry)]).unwrap_err();
+    // The registry therefore lacks the blobs when the manifests arrive.
+    let error = fixture.push(&client, &[name(&registry)]).unwrap_err();
     assert!(
         error.to_string().contains("MANIFEST_BLOB_UNKNOWN"),
         "{error}"
@@ -276,18 +278,18 @@ fn a_login_is_not_shown_to_another_host_that_takes_an_upload() {
 }
 
 #[test]
-fn an_upload_that_is_redirected_goes_to_the_other_host_without_the_login() {
+fn follows_upload_redirects_without_the_login() {
     for status in [301, 302, 307, 308] {
-        let (scene, registry, other) = (Scene::new(), Registry::start(), Registry::start());
+        let (fixture, registry, other) = (Fixture::new(), Registry::start(), Registry::start());
         registry.guard(Guard::Basic(BASIC.into()));
         let location = vec![("Location", other.url("/v2/team/app/blobs/uploads/"))];
         registry.fail(
             "POST ",
-            vec![Fault::Answer(status, location, String::new()); 5],
+            vec![Fault::ErrorResponse(status, location, String::new()); 5],
         );
         let client = ada(registry.host(), "hunter2");
-        let error = scene.push(&client, &[name(&registry)]).unwrap_err();
-        // They are there and not here.
+        let error = fixture.push(&client, &[name(&registry)]).unwrap_err();
+        // The blobs are on the other host and not on this one.
         assert!(
             error.to_string().contains("MANIFEST_BLOB_UNKNOWN"),
             "{error}"
@@ -303,31 +305,33 @@ fn an_upload_that_is_redirected_goes_to_the_other_host_without_the_login() {
 }
 
 #[test]
-fn a_redirect_within_the_registry_keeps_the_login_and_one_without_end_is_an_error() {
-    let (scene, registry) = (Scene::new(), Registry::start());
+fn keeps_the_login_on_redirects_within_the_registry_and_limits_redirects() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
     registry.guard(Guard::Basic(BASIC.into()));
-    let moved = |to: &str| Fault::Answer(307, vec![("Location", to.into())], String::new());
+    let moved = |to: &str| Fault::ErrorResponse(307, vec![("Location", to.into())], String::new());
     registry.fail("GET /v2/", [moved("./")]);
     registry.fail("HEAD /v2/team/app/manifests/v1", [moved("v1")]);
     registry.fail("POST ", [moved("/v2/team/app/blobs/uploads/"), moved("")]);
     registry.fail("PUT /v2/team/app/manifests/v1", [moved("v1?x=1")]);
     let client = ada(registry.host(), "hunter2");
-    let error = scene.push(&client, &[name(&registry)]).unwrap_err();
+    let error = fixture.push(&client, &[name(&registry)]).unwrap_err();
     assert!(error.to_string().contains("no address"), "{error}");
-    scene.push(&client, &[name(&registry)]).unwrap();
+    fixture.push(&client, &[name(&registry)]).unwrap();
     assert!(registry.has_tag("team/app", "v1"));
 
     registry.fail("HEAD ", vec![moved("v1"); 9]);
-    let error = scene.push(&client, &[name(&registry)]).unwrap_err();
+    let error = fixture.push(&client, &[name(&registry)]).unwrap_err();
     assert!(error.to_string().contains("more than 5 times"), "{error}");
 }
 
 #[test]
-fn a_blob_comes_from_the_host_that_a_registry_sends_to_without_the_login() {
-    let (scene, registry, storage) = (Scene::new(), Registry::start(), Registry::start());
-    scene.push(&scene::client(), &[name(&registry)]).unwrap();
+fn follows_blob_redirects_without_the_login() {
+    let (fixture, registry, storage) = (Fixture::new(), Registry::start(), Registry::start());
+    fixture
+        .push(&fixture::client(), &[name(&registry)])
+        .unwrap();
     registry.guard(Guard::Basic(BASIC.into()));
-    let config = scene.layout.images().unwrap()[0].config().clone();
+    let config = fixture.layout.images().unwrap()[0].config().clone();
     let digest = config.descriptor().digest;
     storage.page(
         "/storage",
@@ -335,26 +339,26 @@ fn a_blob_comes_from_the_host_that_a_registry_sends_to_without_the_login() {
     );
     registry.fail(
         &format!("GET /v2/team/app/blobs/{digest}"),
-        [Fault::Answer(
+        [Fault::ErrorResponse(
             307,
             vec![("Location", storage.url("/storage"))],
             String::new(),
         )],
     );
     let reference: Reference = name(&registry).parse().unwrap();
-    let to = scene.directory.path().join("pulled");
+    let to = fixture.directory.path().join("pulled");
     let client = ada(registry.host(), "hunter2");
-    pull(&client, &reference, Contents::Documents, &to).unwrap();
+    pull(&client, &reference, Contents::Documents, &to, &Silent).unwrap();
     let seen = storage.take();
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert!(!seen[0].headers.contains_key("authorization"), "{seen:?}");
 }
 
 #[test]
-fn a_login_is_for_its_host_only() {
-    let (scene, registry) = (Scene::new(), Registry::start());
+fn sends_a_login_only_to_its_host() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
     registry.guard(Guard::Basic(BASIC.into()));
-    let error = scene.push(&ada("registry.example", "hunter2"), &[name(&registry)]);
+    let error = fixture.push(&ada("registry.example", "hunter2"), &[name(&registry)]);
     assert!(matches!(error.unwrap_err(), Error::NoLogin { .. }));
     for request in registry.take() {
         assert!(
@@ -365,38 +369,42 @@ fn a_login_is_for_its_host_only() {
 }
 
 #[test]
-fn a_realm_that_is_no_address_of_a_web_server_is_refused() {
+fn rejects_realms_that_are_not_http_urls() {
     for realm in ["file:///etc/passwd", "", "http://registry.example/token"] {
-        let (scene, registry) = (Scene::new(), Registry::start());
+        let (fixture, registry) = (Fixture::new(), Registry::start());
         registry.guard(Guard::Token {
             token: "t".into(),
             realm: realm.into(),
         });
-        let error = scene.push(&ada(registry.host(), "hunter2"), &[name(&registry)]);
+        let error = fixture.push(&ada(registry.host(), "hunter2"), &[name(&registry)]);
         let error = error.unwrap_err();
         assert!(matches!(error, Error::Protocol { .. }), "{realm}: {error}");
     }
 }
 
-/// What is found for a repository in a file with this content.
-fn found(content: &str, repository: &str) -> Found {
+/// Writes an auth file. It exists as long as the returned directory.
+fn in_file(content: &str) -> (Credentials, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("auth.json");
     fs::write(&file, content).unwrap();
     let missing = directory.path().join("missing.json");
-    let repository: Repository = repository.parse().unwrap();
-    Credentials::in_files(vec![missing, file]).find(&repository)
+    (Credentials::in_files(vec![missing, file]), directory)
 }
 
-fn password(username: &str, password: &str) -> Option<Login> {
-    Some(Login::Password {
+fn found(content: &str, repository: &str) -> Found {
+    let (credentials, _directory) = in_file(content);
+    credentials.find(&repository.parse().unwrap())
+}
+
+fn password(username: &str, password: &str) -> Option<Credential> {
+    Some(Credential::Password {
         username: username.into(),
         password: Secret::new(password),
     })
 }
 
 #[test]
-fn the_login_of_the_nearest_namespace_wins() {
+fn prefers_the_login_of_the_most_specific_namespace() {
     // b:2, c:3, a:1:x
     let file = r#"{"auths": {
         "h.example/team": {"auth": "Yjoy"},
@@ -411,7 +419,7 @@ fn the_login_of_the_nearest_namespace_wins() {
 }
 
 #[test]
-fn dockers_old_ways_of_writing_a_host_are_understood() {
+fn accepts_old_docker_host_spellings() {
     let file = r#"{"auths": {
         "https://index.docker.io/v1/": {"auth": "YTox"},
         "https://h.example/v2/": {"username": "b", "password": "2"},
@@ -421,12 +429,15 @@ fn dockers_old_ways_of_writing_a_host_are_understood() {
     let of = |repository| found(file, repository).login;
     assert_eq!(of("debian"), password("a", "1"));
     assert_eq!(of("h.example/app"), password("b", "2"));
-    assert_eq!(of("i.example/app"), Some(Login::Identity(Secret::new("t"))));
+    assert_eq!(
+        of("i.example/app"),
+        Some(Credential::Identity(Secret::new("t")))
+    );
     assert_eq!(of("j.example/app"), None);
 }
 
 #[test]
-fn a_broken_login_is_passed_over_and_named_without_what_is_in_it() {
+fn skips_and_reports_broken_logins_without_printing_them() {
     for content in [
         r#"{"auths": {"h.example": {"auth": "hunter2"}}}"#,
         r#"{"auths": {"h.example": {"auth": "aHVudGVyMg=="}}}"#,
@@ -449,8 +460,8 @@ fn a_broken_login_is_passed_over_and_named_without_what_is_in_it() {
 }
 
 #[test]
-fn a_login_that_could_not_be_read_is_named_where_it_is_missed() {
-    let (scene, registry) = (Scene::new(), Registry::start());
+fn reports_unreadable_logins_when_a_login_is_required() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
     let directory = tempfile::tempdir().unwrap();
     let [broken, good] = ["broken.json", "good.json"].map(|it| directory.path().join(it));
     fs::write(&broken, "{").unwrap();
@@ -458,11 +469,11 @@ fn a_login_that_could_not_be_read_is_named_where_it_is_missed() {
         credentials: Credentials::in_files(vec![broken, good.clone()]),
         ..options()
     });
-    // Without need it is no matter.
-    scene.push(&client, &[name(&registry)]).unwrap();
+    // The unreadable login does not matter if the registry requires none.
+    fixture.push(&client, &[name(&registry)]).unwrap();
 
     registry.guard(Guard::Basic(BASIC.into()));
-    let error = scene.push(&client, &[format!("{}/two", registry.host())]);
+    let error = fixture.push(&client, &[format!("{}/two", registry.host())]);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("broken.json: line 1 is not JSON"), "{error}");
     assert!(error.contains("podman login"), "{error}");
@@ -472,26 +483,26 @@ fn a_login_that_could_not_be_read_is_named_where_it_is_missed() {
         registry.host()
     );
     fs::write(&good, auths).unwrap();
-    scene
+    fixture
         .push(&client, &[format!("{}/three", registry.host())])
         .unwrap();
 }
 
 #[test]
-fn a_registry_that_does_not_say_what_it_wants_gets_the_password() {
-    let (scene, registry) = (Scene::new(), Registry::start());
+fn sends_the_password_when_the_challenge_is_missing() {
+    let (fixture, registry) = (Fixture::new(), Registry::start());
     registry.guard(Guard::Silent(BASIC.into()));
     let client = ada(registry.host(), "hunter2");
-    scene.push(&client, &[name(&registry)]).unwrap();
-    let error = scene.push(&ada(registry.host(), "x"), &[name(&registry)]);
+    fixture.push(&client, &[name(&registry)]).unwrap();
+    let error = fixture.push(&ada(registry.host(), "x"), &[name(&registry)]);
     assert!(matches!(error.unwrap_err(), Error::BadLogin { .. }));
 }
 
 #[test]
-fn a_helper_is_asked_where_a_file_names_one() {
+fn runs_the_credential_helper_that_a_file_names() {
     let directory = tempfile::tempdir().unwrap();
     let helper = directory.path().join("docker-credential-slipway-test");
-    // Nix's sandbox has a shell elsewhere.
+    // Nix's sandbox has its shell at another path.
     let shell = match Path::new("/bin/sh").exists() {
         true => "/bin/sh".to_owned(),
         false => std::env::var("SHELL").unwrap(),
@@ -508,14 +519,19 @@ esac
 "#;
     fs::write(&helper, format!("#!{shell}{script}")).unwrap();
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    // SAFETY: no other test of this program reads the environment.
-    unsafe { std::env::set_var("PATH", format!("{}:{path}", directory.path().display())) };
+    let found = |content: &str, repository: &str| {
+        let (credentials, _file) = in_file(content);
+        let credentials = credentials.with_helpers_in(directory.path().to_owned());
+        credentials.find(&repository.parse().unwrap())
+    };
 
     let store = r#"{"credsStore": "slipway-test", "auths": {"z.example": {"auth": "YTox"}}}"#;
     let of = |repository| found(store, repository);
     assert_eq!(of("h.example/app").login, password("ada", "hunter2"));
-    assert_eq!(of("debian").login, Some(Login::Identity(Secret::new("t"))));
+    assert_eq!(
+        of("debian").login,
+        Some(Credential::Identity(Secret::new("t")))
+    );
     assert_eq!(of("z.example/app").login, password("a", "1"));
     let nothing = of("y.example/app");
     assert!(nothing.login.is_none() && nothing.problems.is_empty());
@@ -533,7 +549,7 @@ esac
         found(one, "h.example/app").login,
         password("ada", "hunter2")
     );
-    // The next place has it.
+    // The next source has the login.
     let missing = found(one, "x.example/app");
     assert_eq!(missing.login, password("a", "1"));
     let missing = problem(missing);

@@ -1,44 +1,45 @@
-//! Pulls from registries as they are.
+//! Pulls from registries with and without faults.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what fails here fails a test"
+    reason = "a panic fails the test"
 )]
 
+mod fixture;
 mod registry;
-mod scene;
 
+use fixture::{Fixture, client};
 use registry::{Fault, Registry};
-use scene::{Scene, client};
 use slipway_oci::{Digest, Layout};
+use slipway_progress::Silent;
 use slipway_registry::{Contents, Error, Reference, Result, pull};
 
 struct Pushed {
-    scene: Scene,
+    fixture: Fixture,
     registry: Registry,
 }
 
 impl Pushed {
     fn new() -> Self {
-        let (scene, registry) = (Scene::new(), Registry::start());
-        scene
+        let (fixture, registry) = (Fixture::new(), Registry::start());
+        fixture
             .push(&client(), &[format!("{}/app:v1", registry.host())])
             .unwrap();
         registry.requests();
-        Self { scene, registry }
+        Self { fixture, registry }
     }
 
-    /// Pulls `app` and what follows it, such as `:v1`.
+    /// Pulls `app` with a suffix such as `:v1`.
     fn pull(&self, rest: &str, contents: Contents) -> Result<Layout> {
         let reference: Reference = format!("{}/app{rest}", self.registry.host())
             .parse()
             .unwrap();
-        let to = self.scene.directory.path().join("pulled");
-        let pulled = pull(&client(), &reference, contents, &to);
+        let to = self.fixture.directory.path().join("pulled");
+        let pulled = pull(&client(), &reference, contents, &to, &Silent);
         assert_eq!(to.exists(), pulled.is_ok());
-        let left = self.scene.directory.path().read_dir().unwrap().count();
+        let left = self.fixture.directory.path().read_dir().unwrap().count();
         assert_eq!(left, 1 + usize::from(pulled.is_ok()));
         pulled
     }
@@ -49,37 +50,37 @@ impl Pushed {
 }
 
 #[test]
-fn what_was_pushed_comes_back() {
+fn pulls_what_was_pushed() {
     let pushed = Pushed::new();
     let pulled = pushed.pull(":v1", Contents::Everything).unwrap();
     pulled.verify().unwrap();
-    assert_eq!(pulled.top().unwrap().digest, pushed.scene.top().digest);
+    assert_eq!(pulled.top().unwrap().digest, pushed.fixture.top().digest);
     assert_eq!(
         pulled.images().unwrap(),
-        pushed.scene.layout.images().unwrap()
+        pushed.fixture.layout.images().unwrap()
     );
 }
 
 #[test]
-fn documents_come_without_layers() {
+fn pulls_documents_without_layers() {
     let pushed = Pushed::new();
-    let digest = pushed.scene.top().digest;
+    let digest = pushed.fixture.top().digest;
     let pulled = pushed
         .pull(&format!("@{digest}"), Contents::Documents)
         .unwrap();
     let images = pulled.images().unwrap();
-    assert_eq!(images, pushed.scene.layout.images().unwrap());
+    assert_eq!(images, pushed.fixture.layout.images().unwrap());
     for (layer, _) in images[0].layers() {
         assert!(!pulled.blob_path(layer).exists());
     }
-    // The ping, three manifests, two configs.
+    // The API version check, three manifests, two configs.
     assert_eq!(pushed.registry.requests().len(), 6);
 }
 
 #[test]
-fn a_download_that_is_cut_goes_on_from_where_it_was() {
+fn resumes_interrupted_downloads() {
     let pushed = Pushed::new();
-    let layer = pushed.scene.layout.images().unwrap()[0]
+    let layer = pushed.fixture.layout.images().unwrap()[0]
         .layers()
         .next()
         .unwrap()
@@ -112,7 +113,7 @@ fn a_download_that_is_cut_goes_on_from_where_it_was() {
 }
 
 #[test]
-fn what_is_not_what_its_digest_says_is_refused() {
+fn rejects_content_with_a_wrong_digest() {
     let pushed = Pushed::new();
     let lie = Fault::Header("Docker-Content-Digest", Digest::of(b"other").to_string());
     pushed.registry.fail("GET /v2/app/manifests/v1", [lie]);
@@ -120,7 +121,7 @@ fn what_is_not_what_its_digest_says_is_refused() {
     assert!(matches!(error, Error::OtherDigest { .. }), "{error}");
 
     let other = Fault::Body(br#"{"manifests":[]}"#.to_vec());
-    let by_digest = format!("@{}", pushed.scene.top().digest);
+    let by_digest = format!("@{}", pushed.fixture.top().digest);
     pushed
         .registry
         .fail("GET /v2/app/manifests/sha256:", [other.clone()]);
@@ -133,7 +134,7 @@ fn what_is_not_what_its_digest_says_is_refused() {
 }
 
 #[test]
-fn a_manifest_without_an_end_is_not_read_to_its_end() {
+fn limits_the_size_of_manifests() {
     let pushed = Pushed::new();
     pushed
         .registry
@@ -149,7 +150,7 @@ fn a_manifest_without_an_end_is_not_read_to_its_end() {
 }
 
 #[test]
-fn a_manifest_that_is_sent_as_another_kind_is_refused() {
+fn rejects_manifests_with_a_wrong_media_type() {
     let pushed = Pushed::new();
     let docker = "application/vnd.docker.distribution.manifest.v2+json; charset=utf-8";
     pushed.registry.fail(
@@ -161,7 +162,23 @@ fn a_manifest_that_is_sent_as_another_kind_is_refused() {
 }
 
 #[test]
-fn what_is_not_there_and_what_is_no_manifest_is_named() {
+fn takes_the_media_type_of_a_manifest_from_the_document_if_the_header_is_of_no_use() {
+    for sent in [
+        "application/json",
+        "application/octet-stream",
+        "text/plain; charset=utf-8",
+        "",
+    ] {
+        let pushed = Pushed::new();
+        let fault = Fault::Header("Content-Type", sent.into());
+        pushed.registry.fail("GET /v2/app/manifests/v1", [fault]);
+        let layout = pushed.pull(":v1", Contents::Everything).unwrap();
+        assert_eq!(layout.top().unwrap(), pushed.fixture.top(), "{sent}");
+    }
+}
+
+#[test]
+fn reports_missing_references_and_invalid_manifests() {
     let pushed = Pushed::new();
     let error = pushed.error(":v2");
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
@@ -173,7 +190,7 @@ fn what_is_not_there_and_what_is_no_manifest_is_named() {
     );
     pushed.registry.fail(
         "GET /v2/app/manifests/v1",
-        [Fault::Answer(
+        [Fault::ErrorResponse(
             200,
             vec![("Content-Type", "text/html".into())],
             "<html>".into(),
@@ -184,12 +201,12 @@ fn what_is_not_there_and_what_is_no_manifest_is_named() {
 }
 
 #[test]
-fn redirects_that_lead_on_and_on_come_to_an_end() {
+fn limits_redirects() {
     let pushed = Pushed::new();
     let to = vec![("Location", "v1".to_owned())];
     pushed.registry.fail(
         "GET /v2/app/manifests/v1",
-        vec![Fault::Answer(307, to, String::new()); 9],
+        vec![Fault::ErrorResponse(307, to, String::new()); 9],
     );
     let error = pushed.error(":v1");
     assert!(error.to_string().contains("redirects more than"), "{error}");

@@ -1,28 +1,33 @@
-//! A container engine starts one program; this finds it as the engine would.
+//! Checks the program that a container engine would start, and its user, group and working
+//! directory.
 
-use slipway_oci::config::Execution;
+use slipway_oci::config::RuntimeConfig;
 
-use crate::finding::Fault;
+use crate::elf;
+use crate::finding::{Fault, Findings};
+use crate::image_contents::Contents;
+use crate::paths::package_of;
 use crate::printable::printable;
-use crate::report::Findings;
 use crate::tree::{Found, Kind, Tree, join};
 
-/// What engines use where an image sets no PATH.
+/// The PATH that engines use if an image sets none.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Scripts that run scripts, as in the kernel (BINPRM, `search_binary_handler`).
+/// Deepest nesting of scripts whose interpreter is a script, as in the kernel (BINPRM,
+/// `search_binary_handler`).
 const SCRIPT_LIMIT: usize = 5;
 
-/// Gives the program that the image runs, fit to be printed; none if it does not say.
-pub fn check(tree: &Tree, execution: &Execution, findings: &mut Findings) -> Option<String> {
-    let word = execution.entrypoint.iter().chain(&execution.cmd).next()?;
-    let directory = execution.working_dir.as_deref().unwrap_or("/");
+/// Checks the entrypoint. Returns the program that the image runs, escaped for printing, or `None`
+/// if the image names none.
+pub fn check(tree: &Tree, runtime: &RuntimeConfig, findings: &mut Findings) -> Option<String> {
+    let word = runtime.entrypoint.iter().chain(&runtime.cmd).next()?;
+    let directory = runtime.working_dir.as_deref().unwrap_or("/");
     let name = printable(word.as_bytes());
     let path = if word.starts_with('/') {
         word.clone().into_bytes()
     } else if word.contains('/') {
         join(directory.as_bytes(), word.as_bytes())
     } else {
-        let path = variable(execution, "PATH").unwrap_or(USUAL_PATH);
+        let path = variable(runtime, "PATH").unwrap_or(USUAL_PATH);
         let Some(found) = in_path(tree, path, word) else {
             let path = printable(path.as_bytes());
             findings.add(name.clone(), Fault::NotInPath { path });
@@ -37,9 +42,41 @@ pub fn check(tree: &Tree, execution: &Execution, findings: &mut Findings) -> Opt
     Some(name)
 }
 
-/// The value of a variable that the image sets.
-pub fn variable<'a>(execution: &'a Execution, name: &str) -> Option<&'a str> {
-    let mut values = execution.env.iter().filter_map(|it| it.split_once('='));
+/// Checks the user and the working directory. The user is `USER[:GROUP]`, each a name or a number.
+pub fn check_surroundings(contents: &Contents, runtime: &RuntimeConfig, findings: &mut Findings) {
+    let user = runtime.user.as_deref().unwrap_or_default();
+    let (user, group) = user.split_once(':').unwrap_or((user, ""));
+    for (name, file) in [(user, "/etc/passwd"), (group, "/etc/group")] {
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number && !contents.has_name(file, name) {
+            findings.add(printable(name.as_bytes()), Fault::NoUser { file });
+        }
+    }
+    // tzset(3)
+    let zone = variable(runtime, "TZ").unwrap_or_default();
+    let zone = zone.strip_prefix(':').unwrap_or(zone);
+    let file = format!("/usr/share/zoneinfo/{zone}");
+    if zone.contains('/') && !zone.starts_with('/') && contents.tree.find(file.as_bytes()).is_err()
+    {
+        let fault = Fault::NoFile {
+            package: package_of(file.as_bytes()),
+            path: printable(file.as_bytes()),
+            more: 0,
+        };
+        findings.add(printable(format!("TZ={zone}").as_bytes()), fault);
+    }
+    let Some(directory) = runtime.working_dir.as_deref() else {
+        return;
+    };
+    let found = contents.tree.find(directory.as_bytes());
+    if !found.is_ok_and(|it| matches!(contents.tree.node(it.id).kind, Kind::Directory(_))) {
+        findings.add(printable(directory.as_bytes()), Fault::NoWorkingDirectory);
+    }
+}
+
+/// The value of an environment variable of the image.
+pub fn variable<'a>(runtime: &'a RuntimeConfig, name: &str) -> Option<&'a str> {
+    let mut values = runtime.env.iter().filter_map(|it| it.split_once('='));
     values.find(|(own, _)| *own == name).map(|(_, value)| value)
 }
 
@@ -68,8 +105,14 @@ fn check_program(tree: &Tree, program: &Found, findings: &mut Findings) {
                 return findings.add(subject, Fault::NotExecutable { mode: node.mode });
             }
             Kind::File => return findings.add(subject, Fault::NoFormat),
-            // The checks of ELF files look at it.
-            Kind::Elf(_) | Kind::BrokenElf(_) => return,
+            // ELF files are checked by `loader`.
+            Kind::Elf(elf) => {
+                if let (true, Some(reason)) = (elf.kind != elf::Kind::Program, elf.obstacle) {
+                    findings.add(subject, Fault::CannotStart(reason));
+                }
+                return;
+            }
+            Kind::BrokenElf(_) => return,
             Kind::Script(line) => line,
         };
         let mut words = line

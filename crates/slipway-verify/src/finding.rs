@@ -1,4 +1,4 @@
-//! What is wrong with an image, a line each: the thing, and the cause.
+//! Findings: the faults of an image, each printed on one line with its subject and cause.
 
 use std::fmt;
 
@@ -6,20 +6,24 @@ use slipway_oci::Platform;
 
 use crate::Machine;
 
-/// A fault of an image.
+/// Most layers in an image. Source: moby, layer/layer_store.go, `maxLayerDepth`, which is 125
+/// including those that a container adds; the overlay driver's own limit is 128 directories.
+pub const MAX_LAYERS: usize = 127;
+
+/// A fault or a warning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The path of a file, or what else of the image is at fault. Fit to be printed.
+    /// The path of a file, or another part of the image. Escaped for printing.
     pub subject: String,
     pub fault: Fault,
 }
 
-/// Paths and names in it are fit to be printed.
+/// What is wrong. Paths and names are escaped for printing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// A blob that is missing, altered or not what it should be: the reader's own words.
+    /// A blob that is missing, altered or invalid, with the reader's error message.
     Unreadable(String),
-    /// The index says one platform and the image another.
+    /// The index and the image name different platforms.
     OtherPlatform {
         index: Platform,
         image: Platform,
@@ -53,12 +57,58 @@ pub enum Fault {
     InterpreterNotExecutable {
         interpreter: String,
     },
+    InterpreterNotElf {
+        interpreter: String,
+    },
+    InterpreterOfOtherMachine {
+        interpreter: String,
+        found: Machine,
+    },
+    InterpreterCannotStart {
+        interpreter: String,
+        reason: &'static str,
+    },
+    CannotStart(&'static str),
+    ExecutableStack,
+    TextRelocations,
+    SmallAlignment {
+        alignment: u64,
+        page: u64,
+    },
+    FileCapabilities,
+    TooManyLayers {
+        layers: usize,
+    },
+    NoUser {
+        file: &'static str,
+    },
+    NoWorkingDirectory,
     NoLibrary {
         library: String,
     },
     LibraryOfOtherMachine {
         library: String,
         at: String,
+    },
+    /// A symbol version that a library does not define, needed at program start or later.
+    NoVersion {
+        version: String,
+        library: String,
+        at_start: bool,
+    },
+    /// An undefined symbol, and how many more there are. With `program`, no file that it loads
+    /// defines the symbol; without, no file in the image does.
+    NoSymbol {
+        symbol: String,
+        more: usize,
+        program: Option<String>,
+    },
+    /// A missing file that may be opened at run time, how many more there are, and the Debian
+    /// package that contains it, if known.
+    NoFile {
+        path: String,
+        more: usize,
+        package: Option<&'static str>,
     },
     NoProgram,
     NotInPath {
@@ -70,38 +120,69 @@ pub enum Fault {
     NotExecutable {
         mode: u32,
     },
-    /// There are more findings than anyone reads.
+    /// This many findings were dropped.
     More(usize),
 }
 
 impl Fault {
-    /// The fault in one word, for programs.
+    /// Whether this is a warning: the image may still run and counts as sound.
+    pub fn is_warning(&self) -> bool {
+        matches!(
+            self,
+            Fault::SmallAlignment { .. }
+                | Fault::ExecutableStack
+                | Fault::TextRelocations
+                | Fault::NoWorkingDirectory
+                | Fault::NoVersion {
+                    at_start: false,
+                    ..
+                }
+                | Fault::NoSymbol { program: None, .. }
+                | Fault::NoFile { .. }
+        )
+    }
+
+    /// The code of the fault, for programs. docs/verify.md lists the codes.
     pub fn name(&self) -> &'static str {
         match self {
-            Fault::Unreadable(_) => "unreadable",
-            Fault::OtherPlatform { .. } => "other-platform",
-            Fault::AbsoluteName => "absolute-name",
-            Fault::NameLeadsUp => "name-leads-up",
-            Fault::NameTooLong => "name-too-long",
-            Fault::BrokenWhiteout => "broken-whiteout",
-            Fault::NoLinkTarget { .. } => "no-link-target",
-            Fault::LinkCircle => "link-circle",
+            Fault::Unreadable(_) => "unreadable-blob",
+            Fault::OtherPlatform { .. } => "platform-mismatch",
+            Fault::AbsoluteName => "absolute-path",
+            Fault::NameLeadsUp => "path-traversal",
+            Fault::NameTooLong => "path-too-long",
+            Fault::BrokenWhiteout => "invalid-whiteout",
+            Fault::NoLinkTarget { .. } => "missing-hardlink-target",
+            Fault::LinkCircle => "symlink-loop",
             Fault::Special(_) => "special-file",
             Fault::WorldWritable { .. } => "world-writable",
-            Fault::SetUserId { .. } => "set-user-id",
-            Fault::SetGroupId { .. } => "set-group-id",
-            Fault::BrokenElf(_) => "broken-elf",
-            Fault::OtherMachine { .. } => "other-machine",
-            Fault::NoInterpreter { .. } => "no-interpreter",
-            Fault::InterpreterNotExecutable { .. } => "interpreter-not-executable",
-            Fault::NoLibrary { .. } => "no-library",
-            Fault::LibraryOfOtherMachine { .. } => "library-of-other-machine",
-            Fault::NoProgram => "no-program",
+            Fault::SetUserId { .. } => "setuid",
+            Fault::SetGroupId { .. } => "setgid",
+            Fault::BrokenElf(_) => "invalid-elf",
+            Fault::OtherMachine { .. } => "wrong-architecture",
+            Fault::NoInterpreter { .. } => "missing-loader",
+            Fault::InterpreterNotExecutable { .. } => "loader-not-executable",
+            Fault::InterpreterNotElf { .. } => "loader-not-elf",
+            Fault::InterpreterOfOtherMachine { .. } => "loader-wrong-architecture",
+            Fault::InterpreterCannotStart { .. } => "invalid-loader",
+            Fault::CannotStart(_) => "cannot-start",
+            Fault::ExecutableStack => "executable-stack",
+            Fault::TextRelocations => "text-relocations",
+            Fault::SmallAlignment { .. } => "small-page-alignment",
+            Fault::FileCapabilities => "file-capabilities",
+            Fault::TooManyLayers { .. } => "too-many-layers",
+            Fault::NoUser { .. } => "missing-user",
+            Fault::NoWorkingDirectory => "missing-workdir",
+            Fault::NoLibrary { .. } => "missing-library",
+            Fault::LibraryOfOtherMachine { .. } => "library-wrong-architecture",
+            Fault::NoVersion { .. } => "missing-symbol-version",
+            Fault::NoSymbol { .. } => "missing-symbol",
+            Fault::NoFile { .. } => "missing-file",
+            Fault::NoProgram => "missing-program",
             Fault::NotInPath { .. } => "not-in-path",
-            Fault::NotAProgram => "not-a-program",
-            Fault::NoFormat => "no-format",
+            Fault::NotAProgram => "not-a-file",
+            Fault::NoFormat => "unknown-executable-format",
             Fault::NotExecutable { .. } => "not-executable",
-            Fault::More(_) => "more",
+            Fault::More(_) => "more-findings",
         }
     }
 }
@@ -156,11 +237,95 @@ impl fmt::Display for Fault {
                     "wants the interpreter {interpreter}, which is not executable"
                 )
             }
+            Fault::InterpreterNotElf { interpreter } => {
+                write!(
+                    f,
+                    "wants the interpreter {interpreter}, which is no ELF file"
+                )
+            }
+            Fault::InterpreterOfOtherMachine { interpreter, found } => {
+                write!(
+                    f,
+                    "wants the interpreter {interpreter}, which is for {found}"
+                )
+            }
+            Fault::InterpreterCannotStart {
+                interpreter,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "wants the interpreter {interpreter}, which cannot be started: {reason}"
+                )
+            }
+            Fault::ExecutableStack => f.write_str(
+                "asks for an executable stack, which hardened systems refuse; link it with -z noexecstack",
+            ),
+            Fault::TextRelocations => f.write_str(
+                "has text relocations: the loader must write to its code, which hardened systems refuse; \
+                 compile it with -fPIC",
+            ),
+            Fault::CannotStart(reason) => write!(f, "cannot be started: {reason}"),
+            Fault::SmallAlignment { alignment, page } => write!(
+                f,
+                "has segments aligned to {alignment} bytes, and kernels of this platform may have pages of \
+                 {page}; link it with -z max-page-size={page}"
+            ),
+            Fault::FileCapabilities => {
+                f.write_str("has file capabilities: it runs with them, whoever starts it")
+            }
+            Fault::TooManyLayers { layers } => {
+                write!(f, "has {layers} layers, and engines stop at {MAX_LAYERS}")
+            }
+            Fault::NoUser { file } => write!(
+                f,
+                "is whom the image runs as, and {file} of the image has no such name"
+            ),
+            Fault::NoWorkingDirectory => f.write_str(
+                "is the image's working directory, and is not in it; engines make it, as root's",
+            ),
             Fault::NoLibrary { library } => {
                 write!(f, "needs {library}, which the loader does not find")
             }
             Fault::LibraryOfOtherMachine { library, at } => {
                 write!(f, "needs {library}, and {at} is for another machine")
+            }
+            Fault::NoVersion {
+                version, library, ..
+            } => {
+                write!(
+                    f,
+                    "needs version {version} of {library}, which the image's {library} does not have"
+                )
+            }
+            Fault::NoSymbol {
+                symbol,
+                more,
+                program,
+            } => {
+                write!(f, "needs the symbol {symbol}")?;
+                if *more > 0 {
+                    write!(f, " and {more} more")?;
+                }
+                match program {
+                    Some(program) => write!(f, ", which nothing that {program} loads defines"),
+                    None => f.write_str(", which nothing in the image defines"),
+                }
+            }
+            Fault::NoFile {
+                path,
+                more,
+                package,
+            } => {
+                write!(f, "may open {path}")?;
+                match more {
+                    0 => f.write_str(", which the image does not have")?,
+                    more => write!(f, " and {more} more, which the image does not have")?,
+                }
+                match package {
+                    Some(package) => write!(f, "; Debian's {package} does"),
+                    None => Ok(()),
+                }
             }
             Fault::NoProgram => f.write_str("is what the image runs, and is not in it"),
             Fault::NotInPath { path } => {
@@ -186,6 +351,39 @@ impl fmt::Display for Fault {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.fault)
+        let warning = if self.fault.is_warning() {
+            "warning: "
+        } else {
+            ""
+        };
+        write!(f, "{warning}{}: {}", self.subject, self.fault)
+    }
+}
+/// Most findings that are kept for an image.
+const FINDING_LIMIT: usize = 10_000;
+
+/// Collects findings.
+#[derive(Default)]
+pub struct Findings {
+    list: Vec<Finding>,
+    left_out: usize,
+}
+
+impl Findings {
+    pub fn add(&mut self, subject: String, fault: Fault) {
+        match self.list.len() < FINDING_LIMIT {
+            true => self.list.push(Finding { subject, fault }),
+            false => self.left_out += 1,
+        }
+    }
+
+    pub fn finish(mut self) -> Vec<Finding> {
+        if self.left_out > 0 {
+            self.list.push(Finding {
+                subject: "the image".to_owned(),
+                fault: Fault::More(self.left_out),
+            });
+        }
+        self.list
     }
 }

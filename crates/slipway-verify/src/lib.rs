@@ -1,23 +1,28 @@
-//! An image that was built, and pushed, and pulled, can still be one that does not start: a library
-//! left behind, a program for another machine, an entrypoint that is not there. Everything that tells
-//! is in its layers and in the heads of its programs, so it can be proven without running anything.
+//! Verifies images without running them.
 //!
-//! [`verify`] reads each layer once into a tree of names, modes and ELF facts, in memory that is bounded
-//! whatever the image holds, and judges the tree. What it finds is a [`Finding`] each.
+//! An image that was built and pushed may still fail to start: a library is missing, a program is
+//! for another architecture, the entrypoint does not exist. The layers and the ELF headers of the
+//! programs contain all the information needed to detect this.
+//!
+//! [`verify`] reads each layer once into a tree of names, modes and ELF data, in bounded memory,
+//! then checks the tree. Each problem is a [`Finding`].
 
-mod contents;
 mod elf;
 mod entrypoint;
 mod finding;
-mod loader;
+mod image_contents;
+mod library_search;
+mod load_scope;
 mod machine;
 mod modes;
+mod paths;
 mod printable;
 mod report;
+mod symbol_lookup;
 mod tree;
 
 pub use finding::{Fault, Finding};
-pub use loader::Counts;
+pub use library_search::Counts;
 pub use machine::Machine;
 pub use printable::Printable;
-pub use report::{Report, verify};
+pub use report::{Report, is_sound, verify};

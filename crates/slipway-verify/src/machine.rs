@@ -1,5 +1,6 @@
-//! What an ELF file is made for stands in three fields of its header. An image may come from anywhere,
-//! so this knows every Linux that images are made for, and not only what Slipway builds.
+//! The architecture of an ELF file, from three fields of its header. All Linux architectures with
+//! container images are known, not only those that Slipway builds, because images may come from
+//! anywhere.
 
 use std::fmt;
 use std::fs::File;
@@ -8,7 +9,11 @@ use std::path::Path;
 
 use slipway_oci::Platform;
 
-/// What an ELF file runs on. Source: System V ABI, "ELF Header": `EI_CLASS`, `EI_DATA`, `e_machine`.
+/// Magic number of ELF files.
+pub const MAGIC: [u8; 4] = object::elf::ELFMAG;
+
+/// The architecture of an ELF file. Source: System V ABI, "ELF Header": `EI_CLASS`, `EI_DATA`,
+/// `e_machine`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Machine {
     /// 32 or 64.
@@ -18,40 +23,42 @@ pub struct Machine {
     pub number: u16,
 }
 
-/// Machines by `EM_…`, bits and whether they are big-endian, and the platforms of their programs.
+/// Machines: `EM_…`, bits, big-endian or not, OCI platform, and the largest page size of their
+/// kernels in bytes.
 ///
-/// Source: elf.h of the C library; OCI image-spec, image-index.md, "platform".
-const PLATFORMS: [(u16, u8, bool, &str); 12] = [
-    (62, 64, false, "linux/amd64"),
-    (183, 64, false, "linux/arm64"),
-    (3, 32, false, "linux/386"),
-    (40, 32, false, "linux/arm"),
-    (243, 64, false, "linux/riscv64"),
-    (258, 64, false, "linux/loong64"),
-    (21, 64, false, "linux/ppc64le"),
-    (21, 64, true, "linux/ppc64"),
-    (22, 64, true, "linux/s390x"),
-    (8, 64, false, "linux/mips64le"),
-    (8, 64, true, "linux/mips64"),
-    (8, 32, false, "linux/mipsle"),
+/// Source: elf.h of the C library; OCI image-spec, image-index.md, "platform"; Linux,
+/// arch/*/Kconfig.
+const PLATFORMS: [(u16, u8, bool, &str, u64); 12] = [
+    (62, 64, false, "linux/amd64", 4096),
+    (183, 64, false, "linux/arm64", 65536),
+    (3, 32, false, "linux/386", 4096),
+    (40, 32, false, "linux/arm", 4096),
+    (243, 64, false, "linux/riscv64", 4096),
+    (258, 64, false, "linux/loong64", 65536),
+    (21, 64, false, "linux/ppc64le", 65536),
+    (21, 64, true, "linux/ppc64", 65536),
+    (22, 64, true, "linux/s390x", 4096),
+    (8, 64, false, "linux/mips64le", 65536),
+    (8, 64, true, "linux/mips64", 65536),
+    (8, 32, false, "linux/mipsle", 65536),
 ];
 
 fn rows() -> impl Iterator<Item = (Machine, Platform)> {
     PLATFORMS
         .iter()
-        .filter_map(|(number, bits, big_endian, platform)| {
+        .filter_map(|(number, bits, big_endian, platform, _)| {
             let machine = Machine {
                 bits: *bits,
                 big_endian: *big_endian,
                 number: *number,
             };
-            // A test proves that each of them is one.
+            // A test checks that every platform in the table parses.
             Some((machine, platform.parse().ok()?))
         })
 }
 
 impl Machine {
-    /// The machine of a platform, whatever its variant.
+    /// The machine of a platform. The variant is ignored.
     pub fn of(platform: &Platform) -> Option<Machine> {
         let same = |row: &Platform| {
             (row.os(), row.architecture()) == (platform.os(), platform.architecture())
@@ -61,14 +68,22 @@ impl Machine {
             .map(|(machine, _)| machine)
     }
 
-    /// The platform whose programs are made for this machine.
+    /// The platform of programs for this machine.
     pub fn platform(&self) -> Option<Platform> {
         rows()
             .find(|(machine, _)| machine == self)
             .map(|(_, platform)| platform)
     }
 
-    /// The machine that the file at `path` is made for; `None` if it is no ELF file.
+    /// The largest page size of kernels for this machine, in bytes.
+    pub fn page_size(&self) -> u64 {
+        let same = |row: &&(u16, u8, bool, &str, u64)| {
+            (row.0, row.1, row.2) == (self.number, self.bits, self.big_endian)
+        };
+        PLATFORMS.iter().find(same).map_or(4096, |row| row.4)
+    }
+
+    /// The machine of the file at `path`; `None` if it is not an ELF file.
     pub fn of_file(path: &Path) -> io::Result<Option<Machine>> {
         let mut header = Vec::new();
         File::open(path)?.take(20).read_to_end(&mut header)?;
@@ -77,7 +92,7 @@ impl Machine {
 
     fn of_header(header: &[u8]) -> Option<Machine> {
         let header: &[u8; 20] = header.try_into().ok()?;
-        if !header.starts_with(&crate::elf::MAGIC) {
+        if !header.starts_with(&MAGIC) {
             return None;
         }
         let number = [header[18], header[19]];
@@ -97,7 +112,7 @@ impl Machine {
     }
 }
 
-/// The platform, which readers know better than the names of processors.
+/// Prints the platform, which is better known than the name of the processor.
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         if let Some(platform) = self.platform() {
@@ -128,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_of_no_platform_has_a_number() {
+    fn unknown_machines_print_their_number() {
         let sparc = Machine {
             bits: 64,
             big_endian: true,
@@ -140,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_says_machine_word_size_and_byte_order() {
+    fn reads_machine_word_size_and_byte_order_from_the_header() {
         let of = |class, order, machine: [u8; 2]| {
             let mut header = b"\x7fELF".to_vec();
             header.extend([class, order, 1]);

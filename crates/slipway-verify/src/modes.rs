@@ -1,8 +1,8 @@
-//! Nothing in an image may be changed by whoever gets into it, or lend its rights to them.
+//! Checks file modes for privilege escalation: files that an attacker could change, and programs
+//! that run with higher privileges.
 
-use crate::finding::Fault;
+use crate::finding::{Fault, Findings};
 use crate::printable::printable;
-use crate::report::Findings;
 use crate::tree::{Kind, Lost, Tree};
 
 const SET_USER_ID: u32 = 0o4000;
@@ -10,9 +10,9 @@ const SET_GROUP_ID: u32 = 0o2000;
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_ALL: u32 = 0o002;
 
-/// Finds what everyone may write, except directories in which each may only remove their own, as
-/// /tmp; programs that run with other rights than those of their caller; devices, and links that lead
-/// in a circle. On a directory set-group-ID only says whose the new files are.
+/// Finds world-writable files, except sticky directories such as /tmp; set-user-ID and set-group-ID
+/// programs; devices and FIFOs; and symbolic links that form a loop. On a directory, set-group-ID
+/// is harmless: it only sets the group of new files.
 pub fn check(tree: &Tree, findings: &mut Findings) {
     tree.for_each(|path, _, node| {
         let mode = node.mode;

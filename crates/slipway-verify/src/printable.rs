@@ -1,10 +1,10 @@
-//! Names and labels of an image are anyone's text, and a terminal obeys text: what it would obey is
-//! written out instead.
+//! Escapes text from images for the terminal. Names and labels are untrusted and may contain
+//! control sequences.
 
 use std::fmt::{self, Write};
 
-/// Shows text on one line, with control characters, and those that turn the direction of writing, as
-/// escapes such as `\n` or `\u{1b}`.
+/// Prints text on one line. Control characters and those that change the writing direction are
+/// escaped, such as `\n` or `\u{1b}`.
 pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
@@ -16,14 +16,14 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Source of the ranges: Unicode Standard Annex 9, "Directional Formatting Characters"; and the line
-/// and paragraph separators.
+/// Source of the ranges: Unicode Standard Annex 9, "Directional Formatting Characters"; and the
+/// line and paragraph separators.
 fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A name in a tar need not be UTF-8: what is not becomes U+FFFD.
+/// Escapes a name from a tar. Bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn printable(bytes: &[u8]) -> String {
     Printable(&String::from_utf8_lossy(bytes)).to_string()
 }
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_written_out() {
+    fn escapes_control_characters() {
         let shown = |text: &str| Printable(text).to_string();
         assert_eq!(shown("größe 12 µs → ok"), "größe 12 µs → ok");
         assert_eq!(shown("a\nb\t\u{1b}[2J"), r"a\nb\t\u{1b}[2J");

@@ -1,66 +1,90 @@
-//! What was looked at in an image, and what is wrong with it.
+//! Reports: what was checked in an image, and the findings.
 
-use std::io;
+use std::{fmt, io};
 
 use slipway_oci::{Descriptor, Digest, Image, Layout, Platform, Result};
 
-use crate::contents;
-use crate::finding::{Fault, Finding};
-use crate::loader::{self, Counts};
+use crate::finding::{Fault, Finding, Findings, MAX_LAYERS};
+use crate::image_contents;
+use crate::library_search::{self, Counts};
 use crate::tree::Kind;
-use crate::{Machine, entrypoint, modes};
-
-/// Findings that are kept of an image: nobody reads more.
-const FINDING_LIMIT: usize = 10_000;
+use crate::{Machine, entrypoint, modes, paths};
 
 /// The result for one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The digest of its manifest.
+    /// The digest of the image's manifest.
     pub digest: Digest,
-    /// As the image says, or else the index; none where neither can be read.
+    /// The platform of the image, or else of its index entry; `None` if neither can be read.
     pub platform: Option<Platform>,
-    /// Whether the platform's machine is known; else its ELF files must only agree with each other.
+    /// Whether the platform's machine is known. Otherwise the ELF files only have to agree with
+    /// each other.
     pub machine_known: bool,
     pub layers: usize,
-    /// Files, links and directories.
+    /// Number of files, links and directories.
     pub files: usize,
     pub counts: Counts,
-    /// What it runs; fit to be printed.
+    /// The program that the image runs, escaped for printing.
     pub entrypoint: Option<String>,
-    /// None if the image is sound.
+    /// Faults and warnings.
     pub findings: Vec<Finding>,
 }
 
-/// Findings as they come up.
-#[derive(Default)]
-pub struct Findings {
-    list: Vec<Finding>,
-    left_out: usize,
+impl Report {
+    /// The number of faults. An image without faults is sound.
+    pub fn faults(&self) -> usize {
+        let faults = self.findings.iter().filter(|it| !it.fault.is_warning());
+        faults.count()
+    }
 }
 
-impl Findings {
-    pub fn add(&mut self, subject: String, fault: Fault) {
-        match self.list.len() < FINDING_LIMIT {
-            true => self.list.push(Finding { subject, fault }),
-            false => self.left_out += 1,
-        }
-    }
+/// Whether all images are sound. `false` for a layout without images.
+pub fn is_sound(reports: &[Report]) -> bool {
+    !reports.is_empty() && reports.iter().all(|report| report.faults() == 0)
+}
 
-    fn finish(mut self) -> Vec<Finding> {
-        if self.left_out > 0 {
-            self.list.push(Finding {
-                subject: "the image".to_owned(),
-                fault: Fault::More(self.left_out),
-            });
+/// One line for each finding, then one for the image.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let platform = match &self.platform {
+            Some(platform) => platform.to_string(),
+            None => self.digest.to_string(),
+        };
+        for finding in &self.findings {
+            writeln!(f, "{platform}: {finding}")?;
         }
-        self.list
+        let runs = match &self.entrypoint {
+            Some(entrypoint) => format!("runs {entrypoint}"),
+            None => "says no program to run".to_owned(),
+        };
+        let machine = match self.machine_known {
+            true => "",
+            false => {
+                "; no machine is known for this platform, so its ELF files need only agree with each other"
+            }
+        };
+        let result = match self.faults() {
+            0 => "ok".to_owned(),
+            faults => count(faults, "fault", "faults"),
+        };
+        write!(
+            f,
+            "{platform}: {result}: {}, {}, {}, {}; {runs}{machine}",
+            count(self.layers, "layer", "layers"),
+            count(self.files, "file", "files"),
+            count(self.counts.programs, "ELF program", "ELF programs"),
+            count(self.counts.libraries, "library", "libraries"),
+        )
     }
+}
+
+fn count(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Checks the images in `layout`: all, or those for `platform`.
 ///
-/// Faults of an image are in its report. An error is what keeps the images from being found at all.
+/// Faults of an image are in its report. It is an error if the images cannot be found at all.
 pub fn verify(layout: &Layout, platform: Option<&Platform>) -> Result<Vec<Report>> {
     let mut reports = Vec::new();
     for manifest in layout.manifests()? {
@@ -68,7 +92,7 @@ pub fn verify(layout: &Layout, platform: Option<&Platform>) -> Result<Vec<Report
         reports.extend(report);
     }
     if let (Some(platform), []) = (platform, &reports[..]) {
-        // Says which there are.
+        // Fails with the list of available platforms.
         layout.image(platform)?;
     }
     Ok(reports)
@@ -91,7 +115,7 @@ fn verify_image(
         findings: Vec::new(),
     };
     let unwanted = |platform: &Option<Platform>| match (wanted, platform) {
-        (Some(wanted), Some(platform)) => !platform.serves(wanted),
+        (Some(wanted), Some(platform)) => !platform.matches(wanted),
         _ => false,
     };
     match layout.read_image(manifest) {
@@ -114,8 +138,8 @@ fn verify_image(
 fn check_platforms(manifest: &Descriptor, image: &Image, findings: &mut Findings) {
     if let Some(index) = &manifest.platform {
         let image = image.platform();
-        // Many images leave out the variant that their index names.
-        if !image.serves(index) && !index.serves(image) {
+        // Many images omit the variant that their index has.
+        if !image.matches(index) && !index.matches(image) {
             let (index, image) = (index.clone(), image.clone());
             findings.add(
                 "the image".to_owned(),
@@ -127,7 +151,7 @@ fn check_platforms(manifest: &Descriptor, image: &Image, findings: &mut Findings
 
 fn check_image(layout: &Layout, image: &Image, report: &mut Report, findings: &mut Findings) {
     report.layers = image.layers().count();
-    // Attestations lie beside images in an index, and are none: their layers are documents.
+    // Attestations are listed next to images in an index, but their layers are documents.
     if image.platform().os() == "unknown" {
         for (number, (blob, _)) in image.layers().enumerate() {
             if let Err(error) = layout.copy_blob(blob, &mut io::sink()) {
@@ -141,23 +165,29 @@ fn check_image(layout: &Layout, image: &Image, report: &mut Report, findings: &m
     }
     let machine = Machine::of(image.platform());
     report.machine_known = machine.is_some();
-    let Some(contents) = contents::read(layout, image, findings) else {
+    let Some(contents) = image_contents::read(layout, image, findings) else {
         return;
     };
-    let execution = &image.config().value().config;
+    let runtime = &image.config().value().config;
+    if report.layers > MAX_LAYERS {
+        let layers = report.layers;
+        findings.add("the image".to_owned(), Fault::TooManyLayers { layers });
+    }
     contents.tree.for_each(|_, _, node| {
         report.files += usize::from(!matches!(node.kind, Kind::Directory(_)));
     });
     modes::check(&contents.tree, findings);
+    paths::check(&contents.tree, findings);
     if image.platform().os() != "linux" {
         return;
     }
-    let library_path = entrypoint::variable(execution, "LD_LIBRARY_PATH").unwrap_or_default();
+    let library_path = entrypoint::variable(runtime, "LD_LIBRARY_PATH").unwrap_or_default();
     let library_path: Vec<Vec<u8>> = library_path
         .split([':', ';'])
         .filter(|it| !it.is_empty())
         .map(|it| it.as_bytes().to_vec())
         .collect();
-    report.counts = loader::check(&contents, machine, &library_path, findings);
-    report.entrypoint = entrypoint::check(&contents.tree, execution, findings);
+    report.counts = library_search::check(&contents, machine, &library_path, findings);
+    report.entrypoint = entrypoint::check(&contents.tree, runtime, findings);
+    entrypoint::check_surroundings(&contents, runtime, findings);
 }

@@ -1,5 +1,5 @@
-//! An image's files as a container would see them, without their content: what the checks need of
-//! each stays in memory, laid over each other as the layers come.
+//! The file tree of an image as a container sees it. It is kept in memory without file contents,
+//! and layers are applied one after the other.
 //!
 //! Source: OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts".
 
@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use crate::elf::Elf;
 
-/// Links that one name may lead through, as in the kernel (path_resolution(7)).
+/// Most symbolic links to follow in one path, as in the kernel (path_resolution(7)).
 const LINK_LIMIT: usize = 40;
-/// Bytes of a path, as in the kernel (PATH_MAX). A path has no more parts than half of it.
+/// Longest path in bytes, as in the kernel (PATH_MAX). It also bounds the number of components.
 pub const PATH_LIMIT: usize = 4096;
 
-/// Where a file is in the tree's list. Hard links share it.
+/// Index of a file in the tree. Hard links share it.
 pub type Id = usize;
 
 pub struct Tree {
@@ -28,12 +28,12 @@ pub enum Kind {
     Directory(BTreeMap<Vec<u8>, Entry>),
     Symlink(Vec<u8>),
     Elf(Box<Elf>),
-    /// What begins as an ELF file does, and what is wrong with it.
+    /// A file that starts like an ELF file but is invalid, with the reason.
     BrokenElf(&'static str),
-    /// A file that begins with `#!`: what stands there.
+    /// A file that starts with `#!`, with the rest of that line.
     Script(Vec<u8>),
     File,
-    /// A device or a FIFO: what it is.
+    /// A device or a FIFO: its description.
     Special(&'static str),
 }
 
@@ -41,23 +41,23 @@ pub enum Kind {
 #[derive(Clone, Copy)]
 pub struct Entry {
     pub id: Id,
-    /// The layer that wrote it last: whiteouts are for the layers below only.
+    /// The layer that wrote the entry last. Whiteouts apply only to lower layers.
     layer: usize,
 }
 
-/// Why a name leads nowhere.
+/// Why a path cannot be resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
     Missing,
-    /// Through more links than the kernel follows.
+    /// The path has more symbolic links than the kernel follows.
     Circle,
     TooDeep,
 }
 
-/// Where a name leads.
+/// The file that a path resolves to.
 pub struct Found {
     pub id: Id,
-    /// Without links in it; `/` is empty.
+    /// The path without links; empty for `/`.
     pub path: Vec<u8>,
 }
 
@@ -79,15 +79,15 @@ impl Tree {
         &self.nodes[id]
     }
 
-    /// Where `path` leads, taken from the root, through links.
+    /// Resolves `path` from the root, following links.
     pub fn find(&self, path: &[u8]) -> Result<Found, Lost> {
         self.walk(path, true)?.found().ok_or(Lost::Missing)
     }
 
-    /// Calls `each` with the path of every file and directory, but not the root.
+    /// Calls `each` with the path of every file and directory except the root.
     pub fn for_each<'a>(&'a self, mut each: impl FnMut(&[u8], Id, &'a Node)) {
-        // One step for each directory on the way, not for each name in them, so that the paths in
-        // memory are few.
+        // The stack has one entry for each directory on the current path, not for each name, which
+        // saves memory.
         let mut steps: Vec<(Vec<u8>, std::collections::btree_map::Iter<_, _>)> = Vec::new();
         if let Kind::Directory(children) = &self.nodes[ROOT].kind {
             steps.push((Vec::new(), children.iter()));
@@ -106,7 +106,7 @@ impl Tree {
         }
     }
 
-    /// The children of the directory that `path` leads to.
+    /// The names in the directory that `path` resolves to.
     pub fn names_in(&self, path: &[u8]) -> Vec<Vec<u8>> {
         match self.find(path).map(|found| &self.nodes[found.id].kind) {
             Ok(Kind::Directory(children)) => children.keys().cloned().collect(),
@@ -114,7 +114,7 @@ impl Tree {
         }
     }
 
-    /// Puts a file at `path`. A directory that is there already stays, with a new mode.
+    /// Puts a file at `path`. An existing directory is kept and gets the new mode.
     pub fn put(&mut self, path: &[u8], layer: usize, node: Node) -> Result<(), Lost> {
         let Some((directory, name)) = self.place(path, layer)? else {
             self.nodes[ROOT].mode = node.mode;
@@ -132,7 +132,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes `path` another name of the file at `target`, which is not followed if it is a link.
+    /// Makes `path` a hard link to the file at `target`. A link at `target` is not followed.
     pub fn put_hard_link(&mut self, path: &[u8], layer: usize, target: &[u8]) -> Result<(), Lost> {
         let Found { id, .. } = self.walk(target, false)?.found().ok_or(Lost::Missing)?;
         if let Kind::Directory(_) = self.nodes[id].kind {
@@ -144,7 +144,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes what lower layers have at `path`, and leaves what this one has.
+    /// Removes what lower layers have at `path`, and keeps what this one has.
     pub fn hide(&mut self, path: &[u8], layer: usize) -> Result<(), Lost> {
         let Some((directory, name)) = self.place(path, layer)? else {
             return Ok(());
@@ -196,7 +196,8 @@ impl Tree {
         }
     }
 
-    /// The directory that `path` is in, made if need be, and its name there; none for the root.
+    /// Creates the parent directory of `path` if needed. Returns it and the file name; `None` for
+    /// the root.
     fn place<'a>(&mut self, path: &'a [u8], layer: usize) -> Result<Option<(Id, &'a [u8])>, Lost> {
         let mut parts: Vec<&[u8]> = all_parts(path).collect();
         let Some(name) = parts.pop() else {
@@ -206,7 +207,7 @@ impl Tree {
         Ok(Some((self.make_directories(&parent, layer)?, name)))
     }
 
-    /// Makes the directories of `path`, through links, where a layer does not list them.
+    /// Creates the directories of `path`, following links. Layers need not list them.
     fn make_directories(&mut self, path: &[u8], layer: usize) -> Result<Id, Lost> {
         let resolved = self.walk(path, true)?;
         let mut directory = ROOT;
@@ -224,8 +225,8 @@ impl Tree {
         Ok(directory)
     }
 
-    /// Follows `path` from the root, through links; the last part only if `follow` says so. What
-    /// does not exist is taken as a directory.
+    /// Resolves `path` from the root, following links; the last component only if `follow` is true.
+    /// Missing components are treated as directories.
     fn walk(&self, path: &[u8], follow: bool) -> Result<Way, Lost> {
         let mut way = Way(Vec::new());
         let mut links = 0;
@@ -233,7 +234,7 @@ impl Tree {
         let mut pending: Vec<&[u8]> = all_parts(path).rev().collect();
         while let Some(part) = pending.pop() {
             if part == b".." {
-                // Above the root is the root.
+                // `..` in the root is the root.
                 if let Some((name, _)) = way.0.pop() {
                     length -= name.len() + 1;
                 }
@@ -266,7 +267,7 @@ impl Tree {
     }
 }
 
-/// The parts of a path without links, each with its file, if it exists.
+/// The components of a path without links, each with its file if it exists.
 struct Way(Vec<(Vec<u8>, Option<Id>)>);
 
 impl Way {
@@ -283,13 +284,13 @@ impl Way {
     }
 }
 
-/// The parts of a path, also those that lead upwards.
+/// The components of a path, including `..`.
 fn all_parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&byte| byte == b'/')
         .filter(|part| !part.is_empty() && *part != b".")
 }
 
-/// `name` in `directory`.
+/// The path of `name` in `directory`.
 pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     [directory, b"/", name].concat()
 }

@@ -1,54 +1,38 @@
-//! The command line of Slipway. It does what a derivation cannot: it makes the lock, fetches seeds,
-//! drives Nix and shows how it goes. What can be a derivation is one, under `nix/`.
+//! The command line of Slipway.
+//!
+//! This crate holds what a Nix derivation cannot do: resolve `slipway.lock`, fetch seeds, run Nix
+//! and report progress. Everything that can be a derivation is one, under `nix/`.
 
-mod add;
-mod anatomy;
-mod binfmt;
-mod build;
-mod cargo;
-mod checkout;
-mod completions;
-mod delivery;
-mod doctor;
-mod engine;
-mod failure;
-mod format;
-mod images;
-mod init;
-mod inspect;
-mod layers;
-mod load;
-mod lock;
-mod man;
-mod native_libraries;
-mod origin;
-mod output;
-mod pack;
-mod packing;
-mod pair;
-mod platforms;
-mod programs;
+mod cli;
+mod commands;
+mod image;
 mod project;
-mod push;
-mod registry;
-mod run;
-mod scratch;
-mod seed;
-mod source;
-mod sources;
-mod update;
-mod verify;
 
+use std::panic;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::Parser;
+use signal_hook::consts::SIGPIPE;
+
+use crate::cli::{error_display, progress};
+use crate::commands::Command;
 
 /// Builds small, reproducible, multi-architecture OCI images with Nix, from Debian packages and
 /// crates.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
+    #[command(flatten)]
+    global: GlobalOptions,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args)]
+struct GlobalOptions {
     /// Work on the project in this directory, or above it
     #[arg(
         short = 'C',
@@ -60,60 +44,41 @@ struct Arguments {
     )]
     directory: PathBuf,
 
-    /// Print each call of Nix before it is made
+    /// Print each nix command before running it
     #[arg(short, long, global = true)]
     verbose: bool,
 
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Init(init::Init),
-    Add(add::Add),
-    Update(update::Update),
-    Lock(lock::Lock),
-    Seed(seed::Seed),
-    Build(Box<build::Build>),
-    Push(push::Push),
-    Load(load::Load),
-    Inspect(inspect::Inspect),
-    Verify(verify::Verify),
-    Pack(Box<pack::Pack>),
-    Run(run::Run),
-    Platforms(platforms::Platforms),
-    Doctor(doctor::Doctor),
-    Completions(completions::Completions),
-    Man(man::Man),
+    /// How to show progress, on standard error
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "STYLE",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    progress: progress::Style,
 }
 
 fn main() -> ExitCode {
-    let Arguments {
-        directory,
-        verbose,
-        command,
-    } = Arguments::parse();
-    let result = match command {
-        Command::Init(init) => init.run(&directory, verbose),
-        Command::Add(add) => add.run(&directory),
-        Command::Update(update) => update.run(&directory),
-        Command::Lock(lock) => lock.run(&directory),
-        Command::Seed(seed) => seed.run(&directory, verbose),
-        Command::Build(build) => build.run(&directory, verbose),
-        Command::Push(push) => push.run(&directory, verbose),
-        Command::Load(load) => load.run(&directory, verbose),
-        Command::Run(run) => run.run(),
-        Command::Pack(pack) => pack.run(&directory, verbose),
-        Command::Platforms(platforms) => platforms.run(&directory, verbose),
-        Command::Inspect(inspect) => inspect.run(),
-        Command::Verify(verify) => verify.run(),
-        Command::Doctor(doctor) => doctor.run(&directory, verbose),
-        Command::Completions(completions) => completions.run(Arguments::command()),
-        Command::Man(man) => man.run(Arguments::command()),
-    };
-    result.unwrap_or_else(|e| {
-        eprintln!("error: {}", failure::one_line(&e));
+    exit_quietly_on_closed_pipe();
+    let Arguments { global, command } = Arguments::parse();
+    progress::set_style(global.progress);
+    command.run(&global).unwrap_or_else(|e| {
+        eprintln!("error: {}", error_display::one_line(&e));
         ExitCode::FAILURE
     })
+}
+
+/// Exits quietly when the reader of standard output closes the pipe early, as `head` does. Without
+/// this hook, `println!` panics with a message.
+fn exit_quietly_on_closed_pipe() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let message = info.payload().downcast_ref::<String>();
+        if message.is_some_and(|it| it.starts_with("failed printing to stdout: Broken pipe")) {
+            process::exit(128 + SIGPIPE);
+        }
+        report(info);
+    }));
 }

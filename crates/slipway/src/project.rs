@@ -1,17 +1,35 @@
-//! Where things are: the project's files and the user's cache.
+//! The project on disk: its files, its Cargo workspace, its flake, and the user's cache.
 
+pub mod build_hints;
+pub mod cargo;
+pub mod git_crates;
+pub mod native_libraries;
+pub mod package_sources;
+pub mod platform_table;
+pub mod seeds;
+pub mod self_flake;
+pub mod settings;
+pub mod source_tree;
+pub mod template;
+
+use std::cell::OnceCell;
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use slipway_nix::Nix;
 
-/// A project: the directory that holds `slipway.toml`.
+use crate::cli::temp_dir::TempDir;
+
+/// A project: the directory that contains `slipway.toml`.
 pub struct Project {
     pub root: PathBuf,
+    /// A copy of the sources that Nix reads instead of the root, if one was made.
+    sources: OnceCell<TempDir>,
 }
 
 impl Project {
-    /// Looks in `directory` and then in each one above it.
+    /// Searches `directory` and then each of its parents.
     pub fn find(directory: &Path) -> Result<Self> {
         let start = directory
             .canonicalize()
@@ -22,12 +40,23 @@ impl Project {
         {
             Some(root) => Ok(Self {
                 root: root.to_owned(),
+                sources: OnceCell::new(),
             }),
             None => bail!(
                 "no slipway.toml in {} or above it; name the project with -C DIR",
                 start.display()
             ),
         }
+    }
+
+    /// Finds Nix, and checks that it can read the project to build these installables.
+    pub fn nix(&self, verbose: bool, installables: &[String]) -> Result<Nix> {
+        let nix = Nix::find(&self.root, verbose)?;
+        let sources = source_tree::prepare(&self.root, nix.version(), installables)?;
+        Ok(match sources {
+            Some(sources) => nix.in_directory(self.sources.get_or_init(|| sources).path()),
+            None => nix,
+        })
     }
 
     pub fn config(&self) -> PathBuf {
@@ -39,7 +68,7 @@ impl Project {
     }
 }
 
-/// The directory for what can be fetched again (XDG Base Directory Specification).
+/// The cache directory, for files that can be fetched again (XDG Base Directory Specification).
 pub fn cache() -> Result<PathBuf> {
     let set = |name: &str| {
         env::var_os(name)

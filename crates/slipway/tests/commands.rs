@@ -1,4 +1,4 @@
-//! What a user meets on the command line: the right outcome, or one line that says what to do.
+//! Tests of the command line: each command succeeds, or prints one line that says what to do.
 
 #![allow(
     clippy::expect_used,
@@ -27,8 +27,8 @@ suites = ["trixie"]
 packages = ["tool"]
 "#;
 
-/// Stands in for Nix where Nix itself is not what is tested: the flake that it "evaluates" has the
-/// packages of slipway.lock as seeds, and its store is the directory `store`.
+/// A stand-in for Nix, for tests of other things. The flake that it "evaluates" has the packages of
+/// slipway.lock as seeds, and its store is the file `store`.
 const FAKE_NIX: &str = r#"#!/bin/sh
 value() { sed -n "s/^$1 = \"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" slipway.lock | tail -n 1; }
 output=/nix/store/00000000000000000000000000000000-$(basename "$(value path)" 2>/dev/null)
@@ -53,20 +53,20 @@ sha256sum "$file" >> store
 echo "/nix/store/00000000000000000000000000000000-$(basename "$file")"
 "#;
 
-/// A project in a machine of its own: nothing of the real one's settings is seen.
-struct Scene {
+/// A project with its own home directory and mirror, isolated from the settings of this machine.
+struct Fixture {
     directory: TempDir,
     mirror: Mirror,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
-        let scene = Self {
+        let fixture = Self {
             directory: TempDir::new().unwrap(),
             mirror: Mirror::start(),
         };
-        scene.write("slipway.toml", CONFIG);
-        scene
+        fixture.write("slipway.toml", CONFIG);
+        fixture
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -82,10 +82,10 @@ impl Scene {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Puts a program before those of the machine.
+    /// Adds a program in front of those in PATH.
     fn program(&self, name: &str, script: &str) {
         let name = format!("bin/{name}");
-        // Nix's sandbox has a shell elsewhere.
+        // Nix's sandbox has no /bin/sh.
         let shell = match Path::new("/bin/sh").exists() {
             true => "/bin/sh".to_owned(),
             false => std::env::var("SHELL").unwrap(),
@@ -110,7 +110,10 @@ impl Scene {
             .env("PATH", format!("{}:{machine}", self.path("bin").display()))
             .env("HOME", self.path("home"))
             .env("no_proxy", "127.0.0.1")
-            .env("SLIPWAY_MIRROR", format!("{}/debian", self.mirror.url()))
+            .env(
+                "SLIPWAY_DEBIAN_MIRROR",
+                format!("{}/debian", self.mirror.url()),
+            )
             .env("RUST_BACKTRACE", "1");
         command
     }
@@ -119,7 +122,7 @@ impl Scene {
         self.slipway(arguments).output().unwrap()
     }
 
-    /// Runs it with the keyring of the test.
+    /// Runs slipway with the test's keyring.
     fn run_with(&self, key: &Key, arguments: &[&str]) -> Output {
         self.slipway(arguments)
             .env("SLIPWAY_KEYRING", key.keyring())
@@ -137,7 +140,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The one line that a failed run ends with.
+/// The error line of a failed run, which must be the last line.
 fn error(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
@@ -150,72 +153,135 @@ fn error(output: &Output) -> String {
 }
 
 #[test]
-fn a_command_that_does_not_exist_is_a_usage_error() {
-    assert_eq!(Scene::new().run(&["frobnicate"]).status.code(), Some(2));
-    assert_eq!(Scene::new().run(&["run"]).status.code(), Some(2));
+fn unknown_command_is_a_usage_error() {
+    assert_eq!(Fixture::new().run(&["frobnicate"]).status.code(), Some(2));
+    assert_eq!(Fixture::new().run(&["run"]).status.code(), Some(2));
 }
 
 #[test]
-fn a_directory_without_a_project_is_said() {
+fn explains_a_directory_without_a_project() {
     let elsewhere = TempDir::new().unwrap();
-    let output = Scene::new().run(&["-C", elsewhere.path().to_str().unwrap(), "lock"]);
+    let output = Fixture::new().run(&["-C", elsewhere.path().to_str().unwrap(), "lock"]);
     assert!(error(&output).contains("no slipway.toml in "));
 }
 
 #[test]
-fn what_is_no_image_is_not_run() {
-    let scene = Scene::new();
-    assert!(error(&scene.run(&["run", "."])).contains("is not an OCI image layout"));
+fn run_rejects_a_directory_that_is_not_an_image() {
+    let fixture = Fixture::new();
+    assert!(error(&fixture.run(&["run", "."])).contains("is not an OCI image layout"));
 }
 
 #[test]
-fn a_bad_slipway_toml_is_said_with_its_line() {
-    let scene = Scene::new();
-    scene.write("slipway.toml", &CONFIG.replace("suites", "suits"));
-    assert!(error(&scene.run(&["lock"])).contains("slipway.toml: line 5: unknown field `suits`"));
+fn error_in_slipway_toml_names_the_line() {
+    let fixture = Fixture::new();
+    fixture.write("slipway.toml", &CONFIG.replace("suites", "suits"));
+    assert!(error(&fixture.run(&["lock"])).contains("slipway.toml: line 5: unknown field `suits`"));
 }
 
 #[test]
-fn a_tampered_lock_is_refused_and_left_as_it_is() {
-    let scene = Scene::new();
-    scene.write(
+fn rejects_a_tampered_lock_and_does_not_change_it() {
+    let fixture = Fixture::new();
+    fixture.write(
         "slipway.lock",
         "version = 1\nrelease = \"trixie\"\nextra = 1\n",
     );
-    let message = error(&scene.run(&["lock"]));
+    let message = error(&fixture.run(&["lock"]));
     assert!(
         message.contains("slipway.lock: line 3: unknown field `extra`"),
         "{message}"
     );
-    assert!(scene.read("slipway.lock").contains("extra"));
+    assert!(fixture.read("slipway.lock").contains("extra"));
 }
 
 #[test]
-fn a_machine_without_apt_is_told_how_to_name_a_mirror() {
-    let scene = Scene::new();
-    let output = scene
+fn explains_how_to_name_a_mirror_without_apt() {
+    let fixture = Fixture::new();
+    let output = fixture
         .slipway(&["lock"])
-        .env_remove("SLIPWAY_MIRROR")
-        .env("PATH", scene.path("bin"))
+        .env_remove("SLIPWAY_DEBIAN_MIRROR")
+        .env("PATH", fixture.path("bin"))
+        .output();
+    let message = error(&output.unwrap());
+    assert!(message.contains("this machine has no apt"), "{message}");
+    for way in [
+        "--mirror URL",
+        "SLIPWAY_DEBIAN_MIRROR",
+        "~/.config/slipway/slipway.toml",
+        "the project's slipway.toml",
+    ] {
+        assert!(message.contains(way), "{message}");
+    }
+}
+
+/// Order of precedence: environment variable, user settings, system settings, project.
+#[test]
+fn mirrors_can_be_set_for_a_user_a_system_or_a_project() {
+    let Some(key) = Key::make() else { return };
+    let fixture = Fixture::new();
+    Archive::new("trixie")
+        .with("tool", "1", "")
+        .publish(&fixture.mirror, &key);
+    let good = format!("mirrors = [\"{}/debian\"]\n", fixture.mirror.url());
+    let bad = "mirrors = [\"nowhere\"]\n";
+    let lock = || {
+        let output = fixture
+            .slipway(&["lock"])
+            .env_remove("SLIPWAY_DEBIAN_MIRROR")
+            .env("SLIPWAY_KEYRING", key.keyring())
+            .env("XDG_CONFIG_DIRS", fixture.path("etc/xdg"))
+            .env(
+                "PATH",
+                format!("{}:/usr/bin", fixture.path("bin").display()),
+            )
+            .output()
+            .unwrap();
+        output.status.success()
+    };
+    fixture.program("apt-get", "#!/bin/sh\n");
+    assert!(!lock());
+    fixture.write(
+        "slipway.toml",
+        &(good.clone() + &fixture.read("slipway.toml")),
+    );
+    assert!(lock());
+    fixture.write("etc/xdg/slipway/slipway.toml", bad);
+    assert!(!lock());
+    fixture.write("home/.config/slipway/slipway.toml", &good);
+    assert!(lock());
+    fixture.write("home/.config/slipway/slipway.toml", bad);
+    assert!(!lock());
+    assert!(fixture.run_with(&key, &["lock"]).status.success());
+}
+
+#[test]
+fn error_in_settings_names_the_file_and_line() {
+    let fixture = Fixture::new();
+    fixture.write(
+        "home/.config/slipway/slipway.toml",
+        "mirrors = []\nmirror = 1\n",
+    );
+    let output = fixture
+        .slipway(&["lock"])
+        .env_remove("SLIPWAY_DEBIAN_MIRROR")
         .output();
     let message = error(&output.unwrap());
     assert!(
-        message.contains("this machine has no apt") && message.contains("--mirror URL"),
+        message.contains("home/.config/slipway/slipway.toml: line 2: unknown field `mirror`"),
         "{message}"
     );
 }
 
 #[test]
-fn apt_sources_of_another_distribution_are_not_taken() {
-    let scene = Scene::new();
-    scene.program(
+fn rejects_apt_sources_of_another_distribution() {
+    let fixture = Fixture::new();
+    fixture.program(
         "apt-get",
         "#!/bin/sh\necho 'http://mirror.example/ubuntu/|noble|main|Ubuntu|Ubuntu'\n",
     );
     let message = error(
-        &scene
+        &fixture
             .slipway(&["lock"])
-            .env_remove("SLIPWAY_MIRROR")
+            .env_remove("SLIPWAY_DEBIAN_MIRROR")
             .output()
             .unwrap(),
     );
@@ -226,97 +292,100 @@ fn apt_sources_of_another_distribution_are_not_taken() {
 }
 
 #[test]
-fn the_mirrors_of_apt_are_used() {
+fn uses_the_mirrors_of_apt() {
     let Some(key) = Key::make() else { return };
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, &key);
-    let line = format!("{}/debian/|trixie|main|Debian|Debian", scene.mirror.url());
-    scene.program("apt-get", &format!("#!/bin/sh\necho '{line}'\n"));
-    let output = scene
+        .publish(&fixture.mirror, &key);
+    let line = format!("{}/debian/|trixie|main|Debian|Debian", fixture.mirror.url());
+    fixture.program("apt-get", &format!("#!/bin/sh\necho '{line}'\n"));
+    let output = fixture
         .slipway(&["lock"])
-        .env_remove("SLIPWAY_MIRROR")
+        .env_remove("SLIPWAY_DEBIAN_MIRROR")
         .env("SLIPWAY_KEYRING", key.keyring())
         .output();
     assert!(stdout(&output.unwrap()).contains("+ tool 1\n"));
 }
 
 #[test]
-fn a_mirror_that_is_down_is_said_and_no_lock_is_written() {
+fn reports_an_unreachable_mirror_and_writes_no_lock() {
     let Some(key) = Key::make() else { return };
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let down = Mirror::start().url().to_owned();
-    let output = scene.run_with(&key, &["lock", "--mirror", &down]);
+    let output = fixture.run_with(&key, &["lock", "--mirror", &down]);
     assert!(error(&output).contains("could not be fetched"));
-    assert!(!scene.path("slipway.lock").exists());
+    assert!(!fixture.path("slipway.lock").exists());
 }
 
 #[test]
-fn lock_writes_what_it_resolved_and_says_what_moved() {
+fn lock_writes_the_resolved_packages_and_prints_changes() {
     let Some(key) = Key::make() else { return };
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     let first = Archive::new("trixie")
         .with("tool", "1", "Depends: lib\n")
         .with("lib", "1", "");
-    first.publish(&scene.mirror, &key);
+    first.publish(&fixture.mirror, &key);
     assert_eq!(
-        stdout(&scene.run_with(&key, &["lock"])),
+        stdout(&fixture.run_with(&key, &["lock"])),
         "+ lib 1\n+ tool 1\nslipway.lock is written: 2 packages\n"
     );
-    let lock = scene.read("slipway.lock");
+    let lock = fixture.read("slipway.lock");
     assert_eq!(
-        stdout(&scene.run_with(&key, &["lock"])),
+        stdout(&fixture.run_with(&key, &["lock"])),
         "slipway.lock is up to date: 2 packages\n"
     );
-    stdout(&scene.run_with(&key, &["lock", "--check"]));
+    stdout(&fixture.run_with(&key, &["lock", "--check"]));
     Archive::new("trixie")
         .with("tool", "2", "")
-        .publish(&scene.mirror, &key);
+        .publish(&fixture.mirror, &key);
     assert_eq!(
-        stdout(&scene.run_with(&key, &["lock"])),
+        stdout(&fixture.run_with(&key, &["lock"])),
         "slipway.lock is up to date: 2 packages\n"
     );
-    scene.mirror.remove("/debian/pool/main/x/tool_1_amd64.deb");
+    fixture
+        .mirror
+        .remove("/debian/pool/main/x/tool_1_amd64.deb");
     assert!(
-        error(&scene.run_with(&key, &["lock", "--check"])).contains("slipway.lock does not match")
+        error(&fixture.run_with(&key, &["lock", "--check"]))
+            .contains("slipway.lock does not match")
     );
-    assert_eq!(scene.read("slipway.lock"), lock);
+    assert_eq!(fixture.read("slipway.lock"), lock);
     assert_eq!(
-        stdout(&scene.run_with(&key, &["lock", "--upgrade"])),
+        stdout(&fixture.run_with(&key, &["lock", "--upgrade"])),
         "- lib 1\n~ tool 1 → 2\nslipway.lock is written: 1 packages\n"
     );
 }
 
 #[test]
-fn an_index_with_a_bad_signature_writes_no_lock() {
+fn writes_no_lock_if_a_signature_is_bad() {
     let (Some(key), Some(other)) = (Key::make(), Key::make()) else {
         return;
     };
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, &other);
-    assert!(error(&scene.run_with(&key, &["lock"])).contains("the signature of "));
-    assert!(!scene.path("slipway.lock").exists());
-    assert!(files_below(&scene.path("home")).is_empty());
+        .publish(&fixture.mirror, &other);
+    assert!(error(&fixture.run_with(&key, &["lock"])).contains("the signature of "));
+    assert!(!fixture.path("slipway.lock").exists());
+    assert!(files_below(&fixture.path("home")).is_empty());
 }
 
 #[test]
-fn without_nix_it_is_said_how_to_get_it() {
-    let scene = Scene::new();
-    let output = scene
+fn explains_how_to_install_nix() {
+    let fixture = Fixture::new();
+    let output = fixture
         .slipway(&["seed"])
-        .env("PATH", scene.path("bin"))
+        .env("PATH", fixture.path("bin"))
         .output()
         .unwrap();
     assert!(error(&output).contains("Nix is not installed"));
 }
 
 #[test]
-fn a_nix_that_is_too_old_is_refused() {
-    let scene = Scene::new().with_fake_nix();
-    let output = scene
+fn rejects_a_nix_that_is_too_old() {
+    let fixture = Fixture::new().with_fake_nix();
+    let output = fixture
         .slipway(&["seed"])
         .env("FAKE_VERSION", "2.3.16")
         .output()
@@ -325,40 +394,40 @@ fn a_nix_that_is_too_old_is_refused() {
 }
 
 #[test]
-fn flakes_need_not_be_enabled() {
-    let scene = Scene::new();
+fn works_without_flakes_in_nix_conf() {
+    let fixture = Fixture::new();
     let script = FAKE_NIX.replacen(
         "case \"$*\" in",
         "case \"$*\" in\n  *--version*|*\"--extra-experimental-features nix-command flakes\"*) ;;\n  \
          *) echo \"error: experimental feature 'nix-command' is disabled\" >&2; exit 1 ;;\nesac\ncase \"$*\" in",
         1,
     );
-    scene.program("nix", &script);
-    scene.program("nix-store", FAKE_NIX_STORE);
+    fixture.program("nix", &script);
+    fixture.program("nix-store", FAKE_NIX_STORE);
     let Some(key) = Key::make() else { return };
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, &key);
-    stdout(&scene.run_with(&key, &["lock"]));
-    stdout(&scene.run_with(&key, &["seed"]));
+        .publish(&fixture.mirror, &key);
+    stdout(&fixture.run_with(&key, &["lock"]));
+    stdout(&fixture.run_with(&key, &["seed"]));
 }
 
 #[test]
-fn who_is_not_root_and_has_no_daemon_is_told_what_to_do() {
-    let scene = Scene::new().with_fake_nix();
-    let mut command = scene.slipway(&["seed"]);
-    command.env("NIX_STATE_DIR", scene.path("no-state"));
+fn explains_what_to_do_without_root_or_a_daemon() {
+    let fixture = Fixture::new().with_fake_nix();
+    let mut command = fixture.slipway(&["seed"]);
+    command.env("NIX_STATE_DIR", fixture.path("no-state"));
     if rustix::process::geteuid().is_root() {
-        // Root may always build; so the program runs as somebody else.
+        // Root can always build, so run as another user.
         use std::os::unix::process::CommandExt;
         let open = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(scene.directory.path(), open).unwrap();
-        let copy = scene.path("slipway");
+        fs::set_permissions(fixture.directory.path(), open).unwrap();
+        let copy = fixture.path("slipway");
         fs::copy(env!("CARGO_BIN_EXE_slipway"), &copy).unwrap();
         let mut copied = Command::new(copy);
         copied
             .args(["seed"])
-            .current_dir(scene.directory.path())
+            .current_dir(fixture.directory.path())
             .env_clear()
             .uid(65534)
             .gid(65534);
@@ -375,31 +444,31 @@ fn who_is_not_root_and_has_no_daemon_is_told_what_to_do() {
 }
 
 #[test]
-fn seed_puts_what_is_missing_into_the_store_and_then_nothing_is_missing() {
+fn seed_adds_missing_packages_to_the_store() {
     let Some(key) = Key::make() else { return };
-    let scene = Scene::new().with_fake_nix();
+    let fixture = Fixture::new().with_fake_nix();
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, &key);
-    stdout(&scene.run_with(&key, &["lock"]));
-    let said = stdout(&scene.run_with(&key, &["seed"]));
-    assert!(said.starts_with("1 seed, 0.0 MB, "), "{said}");
+        .publish(&fixture.mirror, &key);
+    stdout(&fixture.run_with(&key, &["lock"]));
+    let printed = stdout(&fixture.run_with(&key, &["seed"]));
+    assert!(printed.starts_with("1 seed, 0.0 MB, "), "{printed}");
     assert_eq!(
-        stdout(&scene.run_with(&key, &["seed"])),
+        stdout(&fixture.run_with(&key, &["seed"])),
         "nothing is missing\n"
     );
-    assert!(files_below(&scene.path("home/.cache/slipway/debs")).is_empty());
+    assert!(files_below(&fixture.path("home/.cache/slipway/debs")).is_empty());
 }
 
 #[test]
-fn verbose_shows_the_calls_of_nix() {
+fn verbose_prints_nix_commands() {
     let Some(key) = Key::make() else { return };
-    let scene = Scene::new().with_fake_nix();
+    let fixture = Fixture::new().with_fake_nix();
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, &key);
-    stdout(&scene.run_with(&key, &["lock"]));
-    let output = scene.run_with(&key, &["-v", "seed"]);
+        .publish(&fixture.mirror, &key);
+    stdout(&fixture.run_with(&key, &["lock"]));
+    let output = fixture.run_with(&key, &["-v", "seed"]);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         stderr.contains("build --dry-run --json '.#image'\n"),
@@ -411,24 +480,26 @@ fn verbose_shows_the_calls_of_nix() {
     );
 }
 
-fn with_a_gone_pin(key: &Key) -> Scene {
-    let scene = Scene::new().with_fake_nix();
+fn with_missing_pin(key: &Key) -> Fixture {
+    let fixture = Fixture::new().with_fake_nix();
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, key);
-    stdout(&scene.run_with(key, &["lock"]));
+        .publish(&fixture.mirror, key);
+    stdout(&fixture.run_with(key, &["lock"]));
     Archive::new("trixie")
         .with("tool", "2", "")
-        .publish(&scene.mirror, key);
-    scene.mirror.remove("/debian/pool/main/x/tool_1_amd64.deb");
-    scene
+        .publish(&fixture.mirror, key);
+    fixture
+        .mirror
+        .remove("/debian/pool/main/x/tool_1_amd64.deb");
+    fixture
 }
 
 #[test]
-fn a_pin_that_is_gone_moves_loudly_and_seeding_goes_on() {
+fn seed_replaces_a_missing_pin_with_a_warning() {
     let Some(key) = Key::make() else { return };
-    let scene = with_a_gone_pin(&key);
-    let output = scene.run_with(&key, &["seed"]);
+    let fixture = with_missing_pin(&key);
+    let output = fixture.run_with(&key, &["seed"]);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         stderr
@@ -437,15 +508,15 @@ fn a_pin_that_is_gone_moves_loudly_and_seeding_goes_on() {
     );
     assert!(stderr.contains("warning: ~ tool 1 → 2"), "{stderr}");
     assert!(stdout(&output).starts_with("1 seed"));
-    assert!(scene.read("slipway.lock").contains("version = \"2\""));
+    assert!(fixture.read("slipway.lock").contains("version = \"2\""));
 }
 
 #[test]
-fn with_locked_a_pin_that_is_gone_is_an_error_and_nothing_moves() {
+fn locked_seed_fails_on_a_missing_pin_and_changes_nothing() {
     let Some(key) = Key::make() else { return };
-    let scene = with_a_gone_pin(&key);
-    let before = scene.read("slipway.lock");
-    let message = error(&scene.run_with(&key, &["seed", "--locked"]));
+    let fixture = with_missing_pin(&key);
+    let before = fixture.read("slipway.lock");
+    let message = error(&fixture.run_with(&key, &["seed", "--locked"]));
     assert!(
         message.contains("no mirror carries tool 1 (amd64) any more"),
         "{message}"
@@ -454,42 +525,44 @@ fn with_locked_a_pin_that_is_gone_is_an_error_and_nothing_moves() {
         message.contains("slipway lock") && message.contains("--mirror"),
         "{message}"
     );
-    assert_eq!(scene.read("slipway.lock"), before);
+    assert_eq!(fixture.read("slipway.lock"), before);
 }
 
 #[test]
-fn a_package_that_the_index_lists_and_the_mirror_lacks_does_not_loop() {
+fn seed_does_not_loop_if_the_mirror_lacks_a_listed_package() {
     let Some(key) = Key::make() else { return };
-    let scene = with_a_gone_pin(&key);
+    let fixture = with_missing_pin(&key);
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, &key);
-    scene.mirror.remove("/debian/pool/main/x/tool_1_amd64.deb");
+        .publish(&fixture.mirror, &key);
+    fixture
+        .mirror
+        .remove("/debian/pool/main/x/tool_1_amd64.deb");
     assert!(
-        error(&scene.run_with(&key, &["seed"]))
+        error(&fixture.run_with(&key, &["seed"]))
             .contains("no mirror carries tool 1 (amd64) any more")
     );
 }
 
 #[test]
-fn a_tampered_seed_does_not_reach_the_store() {
+fn tampered_seed_does_not_reach_the_store() {
     let Some(key) = Key::make() else { return };
-    let scene = Scene::new().with_fake_nix();
+    let fixture = Fixture::new().with_fake_nix();
     Archive::new("trixie")
         .with("tool", "1", "")
-        .publish(&scene.mirror, &key);
-    stdout(&scene.run_with(&key, &["lock"]));
-    scene
+        .publish(&fixture.mirror, &key);
+    stdout(&fixture.run_with(&key, &["lock"]));
+    fixture
         .mirror
         .put("/debian/pool/main/x/tool_1_amd64.deb", "CONTENTS of tool 1");
     assert!(
-        error(&scene.run_with(&key, &["seed"])).contains("tool 1 (amd64) is not what was pinned")
+        error(&fixture.run_with(&key, &["seed"])).contains("tool 1 (amd64) is not what was pinned")
     );
-    assert!(!scene.path("store").exists());
-    assert!(files_below(&scene.path("home/.cache/slipway/debs")).is_empty());
+    assert!(!fixture.path("store").exists());
+    assert!(files_below(&fixture.path("home/.cache/slipway/debs")).is_empty());
 }
 
-/// Nix with a store of its own in the directory, so that the real one is not touched.
+/// Runs Nix with a store in this directory, so that the real store is not touched.
 fn with_own_store<'a>(command: &'a mut Command, directory: &Path) -> &'a mut Command {
     for (variable, place) in [
         ("NIX_STORE_DIR", "nix/store"),
@@ -504,14 +577,14 @@ fn with_own_store<'a>(command: &'a mut Command, directory: &Path) -> &'a mut Com
 
 #[test]
 #[ignore = "needs nix"]
-fn a_seed_satisfies_the_derivation_that_stands_for_it() {
+fn seed_satisfies_its_fixed_output_derivation() {
     let Some(key) = Key::make() else { return };
-    let scene = Scene::new();
+    let fixture = Fixture::new();
     Archive::new("trixie")
         .with("tool", "1~1", "")
-        .publish(&scene.mirror, &key);
-    stdout(&scene.run_with(&key, &["lock"]));
-    scene.write(
+        .publish(&fixture.mirror, &key);
+    stdout(&fixture.run_with(&key, &["lock"]));
+    fixture.write(
         "flake.nix",
         r#"{ outputs = { self }: let
           pin = builtins.head (builtins.fromTOML (builtins.readFile ./slipway.lock)).package;
@@ -531,8 +604,8 @@ fn a_seed_satisfies_the_derivation_that_stands_for_it() {
         }; }"#,
     );
     let own_store = |arguments: &[&str]| {
-        let mut command = scene.slipway(arguments);
-        with_own_store(&mut command, scene.directory.path())
+        let mut command = fixture.slipway(arguments);
+        with_own_store(&mut command, fixture.directory.path())
             .output()
             .unwrap()
     };
@@ -549,10 +622,10 @@ fn a_seed_satisfies_the_derivation_that_stands_for_it() {
     assert!(stdout(&own_store(&["seed"])).starts_with("1 seed"));
     let built = stdout(&own_store(&["build", ".#image"]));
     assert!(built.contains("tool_1-1_amd64.deb (0.0 s)"), "{built}");
-    assert_eq!(scene.read("result"), "contents of tool 1~1");
-    // The store makes its directories read-only.
+    assert_eq!(fixture.read("result"), "contents of tool 1~1");
+    // Directories in the store are read-only.
     let _ = Command::new("chmod")
         .args(["-R", "u+w"])
-        .arg(scene.path("nix"))
+        .arg(fixture.path("nix"))
         .status();
 }

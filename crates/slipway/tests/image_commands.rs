@@ -1,4 +1,4 @@
-//! What inspect and verify print, and how they end.
+//! Tests of the output and exit codes of `inspect` and `verify`.
 
 #![allow(
     clippy::expect_used,
@@ -12,7 +12,7 @@ mod fixture;
 
 use std::process::{Command, Output};
 
-use fixture::{Recipe, dynamic, fixed, image, program};
+use fixture::{PackConfig, dynamic, image, program, static_program};
 use serde_json::{Value, json};
 use slipway_oci::Layout;
 
@@ -30,13 +30,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-fn sound() -> Recipe {
-    let mut recipe = image(vec![vec![program("bin/app", fixed())], vec![]]);
-    let execution = &mut recipe.execution;
-    execution.cmd = vec!["a b".to_owned(), "c".to_owned()];
-    execution.env = vec!["A=b".to_owned()];
-    execution.exposed_ports = slipway_oci::config::ports(&["80".to_owned()]).unwrap();
-    execution.labels = [
+fn sound() -> PackConfig {
+    let mut recipe = image(vec![vec![program("bin/app", static_program())], vec![]]);
+    let runtime = &mut recipe.runtime;
+    runtime.cmd = vec!["a b".to_owned(), "c".to_owned()];
+    runtime.env = vec!["A=b".to_owned()];
+    runtime.exposed_ports = slipway_oci::config::ports(&["80".to_owned()]).unwrap();
+    runtime.labels = [
         ("evil", "\u{1b}[2J\nx"),
         ("org.opencontainers.image.title", "app"),
     ]
@@ -46,7 +46,7 @@ fn sound() -> Recipe {
 }
 
 #[test]
-fn inspect_shows_how_an_image_runs_and_what_is_in_its_layers() {
+fn inspect_prints_the_configuration_and_the_layers() {
     let (layout, _place) = sound().layout();
     let image = layout.images().unwrap().remove(0);
     let layers: Vec<String> = image
@@ -82,7 +82,7 @@ fn inspect_shows_how_an_image_runs_and_what_is_in_its_layers() {
 }
 
 #[test]
-fn inspect_gives_programs_the_same_as_json() {
+fn inspect_prints_the_same_as_json() {
     let (layout, _place) = sound().layout();
     let output = on(&layout, &["inspect", "--format", "json"]);
     let mut found: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -115,7 +115,7 @@ fn inspect_gives_programs_the_same_as_json() {
 }
 
 #[test]
-fn verify_says_what_it_looked_at() {
+fn verify_prints_what_it_checked() {
     let (layout, _place) = sound().layout();
     let output = on(&layout, &["verify"]);
     assert!(output.status.success());
@@ -145,15 +145,16 @@ fn verify_prints_each_fault_and_fails() {
     assert_eq!(
         found["images"][0]["findings"][1],
         json!({
-            "fault": "no-library",
+            "fault": "missing-library",
             "subject": "/bin/app",
             "message": "needs liba.so, which the loader does not find",
+            "warning": false,
         })
     );
 }
 
 #[test]
-fn what_is_no_image_is_one_line_that_says_so() {
+fn rejects_a_missing_image_in_one_line() {
     let (layout, place) = sound().layout();
     for command in ["inspect", "verify"] {
         for (arguments, message) in [

@@ -1,4 +1,4 @@
-//! A command that is interrupted leaves nothing behind.
+//! Tests that an interrupted command leaves no files behind.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 #[test]
-fn a_pull_that_is_interrupted_removes_what_it_had() {
+fn interrupted_pull_removes_its_files() {
     let registry = TcpListener::bind("127.0.0.1:0").unwrap();
     let image = format!("{}/image:tag", registry.local_addr().unwrap());
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -22,7 +22,7 @@ fn a_pull_that_is_interrupted_removes_what_it_had() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // It has asked, and waits for an answer that never comes.
+        // The client has sent its request, and waits for an answer that never comes.
         let _connection = registry.accept().unwrap();
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);
         kill_process(Pid::from_child(&verify), signal).unwrap();

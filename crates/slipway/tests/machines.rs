@@ -1,4 +1,4 @@
-//! What the command line says of the machine that it is on, and of itself.
+//! Tests of `doctor`, `platforms`, `completions` and `man`.
 
 #![allow(
     clippy::expect_used,
@@ -25,7 +25,7 @@ case "$*" in
 esac
 "#;
 
-/// A machine that has what builds need, but for a mirror that can be reached.
+/// A machine with everything that builds need, except a reachable mirror.
 fn machine() -> Machine {
     let machine = Machine::new();
     machine.program("nix", NIX);
@@ -52,7 +52,7 @@ fn doctor(machine: &Machine, arguments: &[&str]) -> Output {
     machine.alone(&all).output().unwrap()
 }
 
-/// The state and the text of one thing.
+/// The state and the text of the finding on a subject.
 fn finding(output: &Output, subject: &str) -> (String, String) {
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let row = rows.iter().find(|row| row["subject"] == subject);
@@ -62,7 +62,7 @@ fn finding(output: &Output, subject: &str) -> (String, String) {
 }
 
 #[test]
-fn doctor_finds_what_is_there() {
+fn doctor_finds_installed_programs() {
     let machine = machine();
     let output = doctor(&machine, &["--format=json"]);
     assert_eq!(finding(&output, "nix"), ("ok".into(), "version 2.8".into()));
@@ -79,7 +79,7 @@ fn doctor_finds_what_is_there() {
 }
 
 #[test]
-fn doctor_fails_for_what_builds_need() {
+fn doctor_fails_if_builds_lack_something() {
     let machine = machine();
     let output = doctor(&machine, &["--format=json"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -100,19 +100,19 @@ fn doctor_fails_for_what_builds_need() {
         assert_eq!(state, "lacks", "{text}");
         assert!(text.contains(next), "{text}");
     }
-    let said = stdout_of_any(&doctor(&bare, &[]));
+    let printed = stdout_unchecked(&doctor(&bare, &[]));
     assert!(
-        said.lines().any(|line| line.starts_with("lacks  nix ")),
-        "{said}"
+        printed.lines().any(|line| line.starts_with("lacks  nix ")),
+        "{printed}"
     );
 }
 
-fn stdout_of_any(output: &Output) -> String {
+fn stdout_unchecked(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
-fn doctor_shows_no_secrets() {
+fn doctor_prints_no_secrets() {
     let machine = machine();
     machine.write(
         "home/.docker/config.json",
@@ -121,20 +121,23 @@ fn doctor_shows_no_secrets() {
     let mut command = machine.alone(&["doctor", "--mirror", "http://me:secret@127.0.0.1:1/debian"]);
     command.env("https_proxy", "http://me:secret@proxy.example:3128");
     let output = command.output().unwrap();
-    let said = stdout_of_any(&output) + &stderr(&output);
-    assert!(said.contains("credentials for registry.example"), "{said}");
+    let printed = stdout_unchecked(&output) + &stderr(&output);
     assert!(
-        said.contains("https_proxy=http://proxy.example:3128"),
-        "{said}"
+        printed.contains("credentials for registry.example"),
+        "{printed}"
     );
     assert!(
-        !said.contains("secret") && !said.contains("c2VjcmV0"),
-        "{said}"
+        printed.contains("https_proxy=http://proxy.example:3128"),
+        "{printed}"
+    );
+    assert!(
+        !printed.contains("secret") && !printed.contains("c2VjcmV0"),
+        "{printed}"
     );
 }
 
 #[test]
-fn platforms_are_shown_under_every_name() {
+fn platforms_prints_every_name() {
     let machine = machine();
     let all = stdout(&run(&machine, &["platforms"]));
     assert!(all.contains("debian   arm64        amd64\n"), "{all}");
@@ -153,7 +156,7 @@ fn platforms_are_shown_under_every_name() {
 }
 
 #[test]
-fn every_command_completes_and_has_a_man_page() {
+fn every_command_has_completions_and_a_man_page() {
     let machine = Machine::new();
     for shell in ["bash", "fish", "zsh"] {
         let script = stdout(&run(&machine, &["completions", shell]));

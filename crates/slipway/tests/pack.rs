@@ -1,4 +1,4 @@
-//! Packing closures, with a stand-in for Nix that knows what is in the store of the test.
+//! Tests of `pack`, with a stand-in for Nix that knows the test's store.
 
 #![allow(
     clippy::expect_used,
@@ -29,7 +29,7 @@ case "$*" in
 esac
 "#;
 
-/// The header of a program for arm64, and of one for s390x.
+/// ELF headers of a program for arm64 and of one for s390x.
 const ARM64: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0";
 const S390X: &[u8] = b"\x7fELF\x02\x02\x01\0\0\0\0\0\0\0\0\0\0\x02\0\x16";
 
@@ -49,7 +49,7 @@ impl Store {
         }
     }
 
-    /// A library, and a program for arm64 that needs it.
+    /// A library, and an arm64 program that references it.
     fn with_hello() -> (Self, PathBuf) {
         let mut store = Self::new();
         let libc = store.add("libc-2.41", 'c', &[], |path| {
@@ -62,7 +62,7 @@ impl Store {
         (store, hello)
     }
 
-    /// A path of the store, which `fill` makes.
+    /// Adds a store path with the content that `fill` creates.
     fn add(
         &mut self,
         name: &str,
@@ -95,7 +95,7 @@ impl Store {
         command.output().unwrap()
     }
 
-    /// Packs to `image`, and reads that.
+    /// Packs to `image`, and reads the result.
     fn image(&self, path: &Path, arguments: &[&str]) -> (Image, Output) {
         let place = self.machine.path("work/image");
         let _ = fs::remove_dir_all(&place);
@@ -120,18 +120,18 @@ fn program(path: &Path, contents: &[u8]) {
 }
 
 #[test]
-fn a_package_becomes_an_image_that_runs_its_program_on_its_platform() {
+fn packs_a_package_with_its_program_and_platform() {
     let (store, hello) = Store::with_hello();
     let (image, output) = store.image(&hello, &[]);
     let program = hello.join("bin/hello");
-    let execution = &image.config().value().config;
-    assert_eq!(execution.entrypoint, [program.to_str().unwrap()]);
+    let runtime = &image.config().value().config;
+    assert_eq!(runtime.entrypoint, [program.to_str().unwrap()]);
     assert_eq!(image.platform().to_string(), "linux/arm64");
     assert_eq!(image.layers().count(), 2);
-    let said = stderr(&output);
-    assert!(said.contains(&format!("entrypoint: {}\n", program.display())));
-    assert!(said.contains("platform: linux/arm64, which the programs are for\n"));
-    assert!(said.contains("packing 2 layers, 0.0 MB\n"), "{said}");
+    let printed = stderr(&output);
+    assert!(printed.contains(&format!("entrypoint: {}\n", program.display())));
+    assert!(printed.contains("platform: linux/arm64, which the programs are for\n"));
+    assert!(printed.contains("packing 2 layers, 0.0 MB\n"), "{printed}");
     let shown = stdout(&output);
     assert!(shown.starts_with("platform"), "{shown}");
     let digest = image.descriptor().digest.to_string();
@@ -139,7 +139,7 @@ fn a_package_becomes_an_image_that_runs_its_program_on_its_platform() {
 }
 
 #[test]
-fn the_image_says_what_was_asked_for() {
+fn image_has_the_requested_configuration() {
     let (store, hello) = Store::with_hello();
     let (image, _) = store.image(
         &hello,
@@ -162,19 +162,19 @@ fn the_image_says_what_was_asked_for() {
         ],
     );
     let config = image.config().value();
-    let execution = &config.config;
+    let runtime = &config.config;
     let program = hello.join("bin/hello");
     assert_eq!(
-        execution.entrypoint,
+        runtime.entrypoint,
         [program.to_str().unwrap(), "--greeting"]
     );
-    assert_eq!(execution.cmd, ["good", "day"]);
-    assert_eq!(execution.env, ["A=x=1", "B=2"]);
-    assert_eq!(execution.user.as_deref(), Some("65532:65532"));
-    assert_eq!(execution.working_dir.as_deref(), Some("/srv"));
-    let ports: Vec<&str> = execution.exposed_ports.keys().map(String::as_str).collect();
+    assert_eq!(runtime.cmd, ["good", "day"]);
+    assert_eq!(runtime.env, ["A=x=1", "B=2"]);
+    assert_eq!(runtime.user.as_deref(), Some("65532:65532"));
+    assert_eq!(runtime.working_dir.as_deref(), Some("/srv"));
+    let ports: Vec<&str> = runtime.exposed_ports.keys().map(String::as_str).collect();
     assert_eq!(ports, ["53/udp", "8080/tcp"]);
-    assert_eq!(execution.labels["team"], "a");
+    assert_eq!(runtime.labels["team"], "a");
     assert_eq!(config.created.as_deref(), Some("1970-01-01T00:00:00Z"));
     let manifest = image.manifest().value();
     assert_eq!(
@@ -191,7 +191,18 @@ fn the_image_says_what_was_asked_for() {
 }
 
 #[test]
-fn a_change_makes_one_layer_anew() {
+fn prints_progress_as_json() {
+    let (store, hello) = Store::with_hello();
+    let (_, output) = store.image(&hello, &["--progress", "json"]);
+    let printed = stderr(&output);
+    let line = printed.lines().find(|line| line.starts_with('{'));
+    let event: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    assert_eq!(event["event"], "start");
+    assert_eq!(event["what"], "2 layers");
+}
+
+#[test]
+fn a_changed_path_repacks_one_layer() {
     let (mut store, hello) = Store::with_hello();
     store.image(&hello, &[]);
     let before = store.cached();
@@ -202,12 +213,12 @@ fn a_change_makes_one_layer_anew() {
         program(&path.join("bin/hello"), ARM64);
     });
     let (_, output) = store.image(&changed, &[]);
-    assert!(stderr(&output).contains("packing 1 layer, 0.0 MB (1 more from the cache)\n"));
+    assert!(stderr(&output).contains("packing 1 layer (1 more from the cache), 0.0 MB\n"));
     assert_eq!(store.cached().difference(&before).count(), 1);
 }
 
 #[test]
-fn the_digest_is_the_same_with_the_cache_and_without() {
+fn digest_does_not_depend_on_the_cache() {
     let (store, hello) = Store::with_hello();
     let digest = || store.image(&hello, &[]).0.descriptor().digest;
     let first = digest();
@@ -217,7 +228,7 @@ fn the_digest_is_the_same_with_the_cache_and_without() {
 }
 
 #[test]
-fn an_altered_layer_in_the_cache_is_made_anew() {
+fn repacks_a_changed_layer_of_the_cache() {
     let (store, hello) = Store::with_hello();
     let (first, _) = store.image(&hello, &[]);
     for entry in store.cached() {
@@ -233,14 +244,14 @@ fn an_altered_layer_in_the_cache_is_made_anew() {
 }
 
 #[test]
-fn what_least_others_need_shares_the_last_layer() {
+fn max_layers_limits_the_number_of_layers() {
     let (store, hello) = Store::with_hello();
     let (image, _) = store.image(&hello, &["--max-layers=1"]);
     assert_eq!(image.layers().count(), 1);
 }
 
 #[test]
-fn a_link_to_a_store_path_serves() {
+fn accepts_a_link_to_a_store_path() {
     let (store, hello) = Store::with_hello();
     let link = store.machine.path("work/result");
     symlink(&hello, &link).unwrap();
@@ -254,19 +265,19 @@ fn a_link_to_a_store_path_serves() {
 }
 
 #[test]
-fn programs_that_do_not_agree_leave_the_platform_to_this_machine() {
+fn uses_this_machines_platform_if_programs_differ() {
     let mut store = Store::new();
     let both = store.add("both", 'b', &[], |path| {
         program(&path.join("bin/one"), ARM64);
         program(&path.join("bin/other"), S390X);
     });
     let (image, output) = store.image(&both, &[]);
-    let said = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        said.contains(", as this machine, since the programs name none or several"),
-        "{said}"
+        printed.contains(", as this machine, since the programs name none or several"),
+        "{printed}"
     );
-    assert!(said.contains("entrypoint: none"), "{said}");
+    assert!(printed.contains("entrypoint: none"), "{printed}");
     assert!(image.config().value().config.entrypoint.is_empty());
     let (image, _) = store.image(&both, &["--platform=linux/s390x", "--entrypoint=other"]);
     assert_eq!(image.platform().to_string(), "linux/s390x");
@@ -274,7 +285,7 @@ fn programs_that_do_not_agree_leave_the_platform_to_this_machine() {
 }
 
 #[test]
-fn rows_are_json_on_request() {
+fn prints_the_row_as_json() {
     let (store, hello) = Store::with_hello();
     let (image, output) = store.image(&hello, &["--format=json"]);
     let row: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -284,12 +295,12 @@ fn rows_are_json_on_request() {
 }
 
 #[test]
-fn what_is_no_store_path_is_refused() {
+fn rejects_arguments_that_are_not_store_paths() {
     let (mut store, _) = Store::with_hello();
     let refused = |path: &Path| error(&store.pack(path, &["-o", "image"]));
     assert!(refused(Path::new("/nowhere")).contains("/nowhere: No such file"));
     assert!(refused(&store.machine.path("work")).contains("is no store path and no link to one"));
-    assert!(refused(&store.machine.path("store/short")).contains("is not a path of the Nix store"));
+    assert!(refused(&store.machine.path("store/short")).contains("is not a store path"));
     let derivation = store.path("hello.drv", 'd');
     assert!(refused(&derivation).contains("is a derivation; build it"));
 
@@ -310,7 +321,7 @@ fn what_is_no_store_path_is_refused() {
 }
 
 #[test]
-fn what_no_layer_can_hold_is_refused_and_nothing_is_left() {
+fn rejects_a_socket_and_leaves_no_files() {
     let mut store = Store::new();
     let path = store.add("odd", 'd', &[], |path| {
         fs::create_dir_all(path).unwrap();
@@ -326,7 +337,7 @@ fn what_no_layer_can_hold_is_refused_and_nothing_is_left() {
 }
 
 #[test]
-fn a_wrong_option_is_said_before_anything_is_packed() {
+fn rejects_bad_options_before_packing() {
     let (store, hello) = Store::with_hello();
     for (arguments, reason) in [
         (["--expose", "80-90"], "80-90: is not a port"),
@@ -367,12 +378,12 @@ fn a_wrong_option_is_said_before_anything_is_packed() {
 }
 
 #[test]
-fn what_is_there_is_not_overwritten() {
+fn does_not_overwrite_existing_output() {
     let (store, hello) = Store::with_hello();
     store.machine.write("work/image/file", "mine");
     let message = error(&store.pack(&hello, &["-o", "image"]));
     assert!(message.contains("image exists already"), "{message}");
-    let nowhere = error(&store.pack(&hello, &["-o", "no/such/image"]));
-    assert!(nowhere.contains("no/such is no directory"), "{nowhere}");
+    let no_parent = error(&store.pack(&hello, &["-o", "no/such/image"]));
+    assert!(no_parent.contains("no/such is no directory"), "{no_parent}");
     assert!(!store.machine.path("home/.cache").exists());
 }

@@ -1,4 +1,4 @@
-//! What is in a topic is told by kcat(1), which knows nothing of the reporter.
+//! Reads topics with kcat(1), which is independent of the reporter.
 
 use std::process::Command;
 
@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use crate::command::CommandExt;
 
-/// A message as the broker has it.
+/// A message as stored by the broker.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub partition: i64,
     pub offset: i64,
-    /// In milliseconds since 1970, as its producer said.
+    /// Milliseconds since 1970, as set by the producer.
     pub timestamp: i64,
     pub key: Option<String>,
     pub value: String,
 }
 
-/// All of a topic until its end.
+/// Reads a topic from its start to its current end.
 pub fn read(address: &str, topic: &str) -> Result<Vec<Record>> {
     let text = Command::new("kcat")
         .args(["-C", "-e", "-q", "-J", "-X", "check.crcs=true"])
@@ -35,13 +35,14 @@ pub fn end_offset(address: &str, topic: &str) -> Result<u64> {
         .args(["-Q", "-b", address, "-t", &format!("{topic}:0:-1")])
         .outcome()?;
     let error = String::from_utf8_lossy(&query.stderr);
-    // "Unknown topic or partition" of the broker, "Unknown partition" of librdkafka, or of a broker that
-    // has just made the topic or come back "Not leader for partition"
+    // "Unknown topic or partition" comes from the broker, and "Unknown partition" from librdkafka.
+    // A broker that has just created the topic or just restarted answers "Not leader for
+    // partition".
     if error.contains("Unknown") || error.contains("Not leader") {
         return Ok(0);
     }
     ensure!(query.status.success(), "kcat -Q: {error}");
-    // `info [0] offset 17`
+    // The output is `info [0] offset 17`.
     let text = String::from_utf8_lossy(&query.stdout);
     let offset = text.split_whitespace().last();
     Ok(offset.unwrap_or_default().parse()?)

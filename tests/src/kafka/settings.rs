@@ -1,4 +1,4 @@
-//! What a broker of the tests is told: a small one that is there soon, with one replica of everything.
+//! The configuration of the test broker: small, fast to start, with one replica of everything.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use crate::address::free_address;
 
 use super::USER;
 
-/// Where it listens; known before it does, so that it can be told where its clients shall go.
+/// The addresses of the listeners. They are chosen before the broker starts, because its
+/// configuration advertises them to clients.
 pub struct Addresses {
     controller: String,
     pub plaintext: String,
@@ -31,8 +32,8 @@ impl Addresses {
     }
 }
 
-/// The broker's properties, with its storage and `server.pem` in a directory. Of those with the same
-/// name the last counts, so `more` may replace what is here.
+/// The broker's properties; its storage and `server.pem` are in `directory`. The last property with
+/// a name counts, so `more` can replace these.
 pub fn properties(addresses: &Addresses, directory: &Path, more: &[(&str, &str)]) -> String {
     let Addresses {
         controller,

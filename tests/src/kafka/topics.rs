@@ -1,12 +1,13 @@
-//! Topics are made by a request of Kafka's protocol, since kcat(1) cannot, and a Java program takes
-//! seconds.
+//! Creates topics with a request of Kafka's protocol. kcat(1) cannot create topics, and Kafka's
+//! Java tool takes seconds.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use anyhow::{Context, Result, ensure};
 
-/// CreateTopics, version 2: kafka.apache.org/protocol.html. Its replication factor is 1.
+/// Sends a CreateTopics request, version 2 (kafka.apache.org/protocol.html), with replication
+/// factor 1.
 pub fn create(address: &str, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
     let mut body = Vec::new();
     body.extend(19_i16.to_be_bytes()); // request_api_key
@@ -36,7 +37,8 @@ pub fn create(address: &str, name: &str, partitions: i32, settings: &[(&str, &st
     broker.read_exact(&mut size)?;
     let mut answer = vec![0; usize::try_from(u32::from_be_bytes(size))?];
     broker.read_exact(&mut answer)?;
-    // correlation_id, throttle_time_ms, the number of topics, the topic's name; then error_code
+    // The answer is correlation_id, throttle_time_ms, the number of topics, the topic's name, and
+    // then error_code.
     let place = 4 + 4 + 4 + 2 + name.len();
     let (error, reason) = answer
         .get(place..)

@@ -1,6 +1,7 @@
-//! The real program, started as its users start it, and a Kafka to talk to.
+//! Starts the actual program as users do, and controls it.
 
-// Each test file uses a part of this, and outside of test functions clippy sees no test.
+// Each test binary uses a part of this module, and clippy's exception for tests covers test
+// functions only.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -9,18 +10,18 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nothing here takes so long: a test fails then instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time limit for everything in the tests, so that they fail instead of hanging.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A running reporter; killed when dropped.
+/// A running reporter, killed on drop.
 pub struct Running {
     child: Child,
-    // Lines, as they come.
+    // Lines of output, received as they are printed.
     stdout: Receiver<String>,
     stderr: Receiver<String>,
 }
 
-/// How a reporter ended, and what it wrote that the test has not read before.
+/// Exit code and remaining output of a reporter.
 #[derive(Debug)]
 pub struct Ended {
     /// `None` when a signal killed it.
@@ -29,7 +30,7 @@ pub struct Ended {
     pub stderr: Vec<String>,
 }
 
-/// Starts the reporter with these arguments, and with no other variables than these.
+/// Starts the reporter with these arguments and only these environment variables.
 pub fn reporter(arguments: &[&str], variables: &[(&str, &str)]) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reporter"));
     let mut child = command
@@ -65,25 +66,25 @@ impl Running {
         self.child.id()
     }
 
-    /// The next line of standard output.
+    /// Returns the next line of standard output.
     pub fn stdout_line(&mut self) -> String {
-        self.stdout.recv_timeout(PATIENCE).unwrap()
+        self.stdout.recv_timeout(TIMEOUT).unwrap()
     }
 
-    /// Nobody reads its standard output from now on.
+    /// Closes the reading end of its standard output.
     pub fn close_stdout(&mut self) {
-        // The thread that reads it ends with the receiver of its lines.
+        // The reading thread exits when the receiver of its lines is dropped.
         self.stdout = channel().1;
     }
 
-    /// Skips lines of standard error up to one that contains `text`.
+    /// Waits for a line of standard error that contains `text`.
     pub fn wait_for_log(&mut self, text: &str) {
         self.log_line(text);
     }
 
-    /// The next line of standard error that contains `text`.
+    /// Returns the next line of standard error that contains `text`.
     pub fn log_line(&mut self, text: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match self.stderr.recv_timeout(left) {
@@ -96,13 +97,14 @@ impl Running {
 
     pub fn signal(&self, signal: libc::c_int) {
         let pid = libc::pid_t::try_from(self.child.id()).unwrap();
-        // SAFETY: kill takes two numbers, and the child was not waited for: the id is still its.
+        // SAFETY: kill takes two numbers, and the child has not been waited for, so its process id
+        // is still valid.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the reporter exits.
     pub fn end(mut self) -> Ended {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -120,7 +122,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails when it has ended, and then there is nothing to do.
+        // Fails if the process has exited, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A Debian archive with a few packages, signed with a key that is thrown away.
+//! A Debian archive with a few packages, signed with a throw-away key.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 
 use super::Mirror;
 
-/// A GnuPG home with one key.
+/// A GnuPG home directory with one key.
 pub struct Key {
     home: TempDir,
 }
 
 impl Key {
-    /// Makes a key. Where there is no GnuPG or no program to check signatures, it says so and gives
-    /// `None`; in CI, where both must be, that fails the test.
+    /// Generates a key. Returns `None` and prints a notice if GnuPG or a verifier is not installed;
+    /// in CI, where both are required, it panics instead.
     pub fn make() -> Option<Self> {
         let there = |name: &str| Command::new(name).arg("--version").output().is_ok();
         if !there("gpg") || !(there("gpgv") || there("sqv")) {
@@ -58,7 +58,7 @@ impl Key {
         self.home.path().join("keyring.gpg")
     }
 
-    /// The text with a signature, as in an `InRelease`.
+    /// Clear-signs the text, as in `InRelease`.
     pub fn sign(&self, text: &str) -> Vec<u8> {
         self.gpg(&["--clearsign"], text.as_bytes())
     }
@@ -86,7 +86,7 @@ impl Key {
 }
 
 impl Drop for Key {
-    /// Ends the agent that GnuPG started for this home.
+    /// Stops the gpg-agent that GnuPG started for this home directory.
     fn drop(&mut self) {
         let _ = Command::new("gpgconf")
             .arg("--homedir")
@@ -96,24 +96,26 @@ impl Drop for Key {
     }
 }
 
-/// What stands in an index; put on mirrors with [`Archive::publish`].
+/// The contents of an index; publish it on mirrors with [`Archive::publish`].
 #[derive(Clone)]
 pub struct Archive {
     pub codename: String,
-    /// A line of the `Release` file, such as `Valid-Until: …`.
+    /// An additional line of the `Release` file, such as `Valid-Until: …`.
     pub more: String,
     packages: Vec<Listed>,
+    /// Names such as `Contents-amd64.gz` and the compressed contents.
+    contents: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// A package of the index.
+/// A package listed in the index.
 #[derive(Clone)]
 struct Listed {
     architecture: String,
     name: String,
     version: String,
-    /// Further fields as lines.
+    /// Additional fields, one per line.
     fields: String,
-    /// Of the .deb.
+    /// Contents of the .deb.
     contents: Vec<u8>,
 }
 
@@ -135,6 +137,7 @@ impl Archive {
             codename: codename.into(),
             more: String::new(),
             packages: Vec::new(),
+            contents: Vec::new(),
         }
     }
 
@@ -151,6 +154,19 @@ impl Archive {
             contents: format!("contents of {name} {version}").into_bytes(),
         });
         self
+    }
+
+    /// Adds a `Contents` index with these lines.
+    pub fn with_contents(mut self, name: &'static str, lines: &str) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(lines.as_bytes()).unwrap();
+        self.contents.push((name, encoder.finish().unwrap()));
+        self
+    }
+
+    pub fn contents(&self, name: &str) -> Vec<u8> {
+        let mut all = self.contents.iter();
+        all.find(|(own, _)| *own == name).unwrap().1.clone()
     }
 
     pub fn pool_path(name: &str, version: &str) -> String {
@@ -191,7 +207,7 @@ impl Archive {
         architectures
     }
 
-    /// The text of the `Release` file.
+    /// Returns the text of the `Release` file.
     pub fn release(&self) -> String {
         let architectures: Vec<&str> = self.architectures().into_iter().collect();
         let mut release = format!(
@@ -208,15 +224,18 @@ impl Archive {
                 packages.len()
             );
         }
+        for (name, bytes) in &self.contents {
+            release += &format!(" {} {} main/{name}\n", Sha256::of(bytes), bytes.len());
+        }
         release
     }
 
-    /// Puts index and packages on a mirror below `/debian`, as the suite `trixie`.
+    /// Publishes index and packages on a mirror below `/debian`, as the suite `trixie`.
     pub fn publish(&self, mirror: &Mirror, key: &Key) {
         self.publish_as("debian", "trixie", mirror, key);
     }
 
-    /// The same below another directory, as another suite.
+    /// Publishes index and packages below another directory, as another suite.
     pub fn publish_as(&self, root: &str, suite: &str, mirror: &Mirror, key: &Key) {
         let dists = format!("/{root}/dists/{suite}");
         mirror.put(&format!("{dists}/InRelease"), key.sign(&self.release()));
@@ -225,6 +244,9 @@ impl Archive {
                 &format!("{dists}/main/binary-{architecture}/Packages.gz"),
                 self.packages_file_for(architecture),
             );
+        }
+        for (name, bytes) in &self.contents {
+            mirror.put(&format!("{dists}/main/{name}"), bytes.clone());
         }
         for package in &self.packages {
             mirror.put(
@@ -235,7 +257,7 @@ impl Archive {
     }
 }
 
-/// Files in a directory and below it, for tests that nothing half-made is left.
+/// Lists the files in a directory tree, to check that no partial files remain.
 pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Vec::new();

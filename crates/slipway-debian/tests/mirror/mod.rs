@@ -1,11 +1,11 @@
-//! A mirror on loopback that misbehaves as it is told to.
+//! A Debian mirror on loopback with configurable faults.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, reason = "each test binary uses a part of this module")]
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what fails here fails a test"
+    reason = "a panic fails the test"
 )]
 
 pub mod archive;
@@ -18,21 +18,21 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What the mirror does in place of sending the file.
+/// What the mirror does instead of sending the file.
 #[derive(Clone, Debug)]
 pub enum Fault {
     Status(u16),
-    /// Status 200 and a page of HTML.
+    /// Sends an HTML page with status 200.
     ErrorPage,
-    /// The same without saying its length or kind.
+    /// Sends an HTML page with status 200, without Content-Length and Content-Type.
     ErrorPageOfUnknownLength,
-    /// Closes the connection after so many bytes of the body.
+    /// Closes the connection after this many bytes of the body.
     CutAfter(usize),
-    /// Sends nothing more after so many bytes of the body, and keeps the connection open.
+    /// Stops sending after this many bytes of the body, and keeps the connection open.
     StallAfter(usize),
-    /// Sends the client to another address.
+    /// Redirects to another URL.
     Redirect(String),
-    /// Sends the whole file though a part was asked for.
+    /// Ignores the Range header and sends the whole file.
     IgnoreRange,
 }
 
@@ -43,7 +43,7 @@ struct State {
     requests: Vec<String>,
 }
 
-/// Runs until it is dropped.
+/// A mirror that runs until it is dropped.
 pub struct Mirror {
     url: String,
     state: Arc<Mutex<State>>,
@@ -65,7 +65,7 @@ impl Mirror {
                         if stop.load(Ordering::SeqCst) {
                             break;
                         }
-                        // A client that goes away in the middle is part of the tests.
+                        // Tests disconnect early on purpose; ignore the error.
                         scope.spawn(|| stream.and_then(|stream| serve(stream, &state, &stop)));
                     }
                 });
@@ -79,12 +79,12 @@ impl Mirror {
         }
     }
 
-    /// Its address, without a slash at the end.
+    /// Returns the base URL, without a trailing slash.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Gives it a file; `path` begins with a slash.
+    /// Publishes a file; `path` starts with a slash.
     pub fn put(&self, path: &str, contents: impl Into<Vec<u8>>) {
         self.state
             .lock()
@@ -97,7 +97,7 @@ impl Mirror {
         self.state.lock().unwrap().files.remove(path);
     }
 
-    /// Faults for the next requests of a path, one each.
+    /// Queues faults for the next requests to `path`, one per request.
     pub fn fail(&self, path: &str, faults: impl IntoIterator<Item = Fault>) {
         self.state
             .lock()
@@ -108,7 +108,7 @@ impl Mirror {
             .extend(faults);
     }
 
-    /// `GET /path` or `GET /path from 100`, in the order they came.
+    /// Returns the requests in order of arrival, as `GET /path` or `GET /path from 100`.
     pub fn requests(&self) -> Vec<String> {
         self.state.lock().unwrap().requests.clone()
     }

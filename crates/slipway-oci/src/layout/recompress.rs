@@ -1,16 +1,16 @@
-//! A reader may not know how a layer is compressed. The layer compressed otherwise is another blob
-//! of the same tar, so the config of its image stays as it is.
+//! Recompresses layers for readers that do not support a layer's compression. The DiffID and
+//! therefore the image config stay the same.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 
 use super::{Layout, LayoutWriter};
 use crate::compression::{CHUNK, Compressed, Compressor, decoder};
-use crate::digest::Hashing;
+use crate::digest::DigestReader;
 use crate::{Compression, Descriptor, Digest, Error, Result};
 
 impl LayoutWriter {
-    /// Adds a layer of another layout, compressed anew, and gives its descriptor.
+    /// Adds a layer of another layout with a new compression, and returns its descriptor.
     pub fn add_recompressed(
         &mut self,
         layout: &Layout,
@@ -18,7 +18,7 @@ impl LayoutWriter {
         compression: Compression,
     ) -> Result<Descriptor> {
         let path = layout.blob_path(layer);
-        let mut blob = Hashing::new(layout.open_blob(layer)?);
+        let mut blob = DigestReader::against(&layer.digest, layout.open_blob(layer)?);
         let Some(tar) = decoder(&layer.media_type.meaning(), &mut blob) else {
             return Err(Error::WrongMediaType {
                 what: format!("blob {}", layer.digest),
@@ -26,25 +26,25 @@ impl LayoutWriter {
                 wanted: "layer",
             });
         };
-        let made = self.blobs.join("recompressed");
+        let made = self.staging.path().join("recompressed");
         let file = File::create(&made).map_err(Error::io("write", &made))?;
         let (digest, size) = tar
             .and_then(|tar| compress(tar, compression, file))
             .map_err(Error::io("read", &path))?;
-        // What follows the end of the compressed tar is part of the blob too.
+        // The blob may continue after the end of the compressed stream.
         io::copy(&mut blob, &mut io::sink()).map_err(Error::io("read", &path))?;
         let (_, found, read) = blob.finish();
         layer.check(found, read)?;
-        let blob = self.blob_path(&digest);
+        let blob = self.place(&digest)?;
         fs::rename(&made, &blob).map_err(Error::io("write", &blob))?;
         self.present.insert(digest);
         Ok(Descriptor::new(compression.media_type(), digest, size))
     }
 }
 
-/// Cuts and compresses as a packed layer is: see `pipeline`.
+/// Compresses in the same chunks as when packing a layer: see `pipeline`.
 fn compress(mut tar: impl Read, compression: Compression, to: File) -> io::Result<(Digest, u64)> {
-    let mut out = Hashing::new(to);
+    let mut out = DigestReader::new(to);
     let mut frame = compression.frame();
     let mut compressor = Compressor::new(compression);
     out.write_all(frame.start())?;
@@ -73,11 +73,11 @@ mod tests {
     use crate::{LayerSource, MediaType};
 
     #[test]
-    fn a_recompressed_layer_is_the_blob_that_packing_it_so_gives() {
+    fn recompressing_gives_the_same_blob_as_packing() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         fs::create_dir(&root).unwrap();
-        // More than a chunk.
+        // Larger than one chunk.
         fs::write(root.join("content"), vec![7; CHUNK + 1000]).unwrap();
         let [zstd, gzip] = [Method::Zstd, Method::Gzip].map(|it| Compression::new(it, Some(1)));
         let mut writer = LayoutWriter::create(&directory.path().join("layout")).unwrap();

@@ -1,13 +1,13 @@
-//! A registry on loopback that keeps to the distribution-spec, but for where it is told to
-//! misbehave. It speaks plain HTTP and keeps everything in memory.
+//! A registry on loopback that follows the distribution-spec, with configurable faults. It speaks
+//! plain HTTP and keeps everything in memory.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "what fails here fails a test"
+    reason = "a panic fails the test"
 )]
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, reason = "each test binary uses a part of this module")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -19,63 +19,64 @@ use std::time::Duration;
 
 use slipway_oci::Digest;
 
-/// What the registry does in place of the right thing.
+/// A deviation from the correct response.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Answers with this status, these headers and this body.
-    Answer(u16, Vec<(&'static str, String)>, String),
-    /// Takes so many bytes of the body, keeps them if they are a blob's, and hangs up.
+    /// Responds with this status, these headers and this body.
+    ErrorResponse(u16, Vec<(&'static str, String)>, String),
+    /// Reads this many bytes of the body, stores them if they belong to a blob, and closes the
+    /// connection.
     CutRequest(usize),
-    /// Does what it is asked for, and hangs up without an answer.
+    /// Processes the request and closes the connection without a response.
     NoAnswer,
-    /// Hangs up after so many bytes of the answer's body.
+    /// Closes the connection after this many bytes of the response body.
     CutAnswer(usize),
-    /// The right answer but for this header.
+    /// Changes this header of the correct response.
     Header(&'static str, String),
-    /// An answer that never ends.
+    /// Sends an endless response.
     Endless,
-    /// An answer with this body, under the headers of the right one.
+    /// Sends this body with the headers of the correct response.
     Body(Vec<u8>),
-    /// The right answer but for its status.
+    /// Changes the status of the correct response.
     Status(u16),
-    /// The right answer without this header.
+    /// Removes this header from the correct response.
     Without(&'static str),
-    /// The right answer, late.
+    /// Delays the correct response.
     Late(Duration),
 }
 
-/// A habit of a hosted registry.
+/// A permanent peculiarity, as found in hosted registries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Habit {
-    /// Refuses a body with a Content-Range that is larger than this, in bytes.
+pub enum Quirk {
+    /// Refuses bodies with a Content-Range that are larger than this, in bytes.
     LimitsChunks(usize),
     /// Refuses bodies that are larger than this, in bytes.
     LimitsBodies(usize),
-    /// Takes nothing that continues an upload.
+    /// Refuses requests that continue an upload.
     KnowsNoChunks,
-    /// Has forgotten an upload when it is to be ended.
+    /// Loses uploads before they are completed.
     LosesUploads,
-    /// Refuses OCI's manifests with this status and code.
+    /// Refuses OCI manifests with this status and code.
     PredatesOci(u16, &'static str),
-    /// Says the same Range of every upload.
+    /// Reports the same Range for every upload.
     RepeatsRange(&'static str),
 }
 
 impl Fault {
     pub fn status(status: u16) -> Self {
-        Fault::Answer(status, Vec::new(), String::new())
+        Fault::ErrorResponse(status, Vec::new(), String::new())
     }
 }
 
-/// Who is let in.
+/// Required authentication.
 #[derive(Clone)]
 pub enum Guard {
     Nobody,
-    /// The value of `Authorization` that is right.
+    /// The required value of `Authorization`.
     Basic(String),
-    /// The same, without a word of what is wanted.
+    /// The required value of `Authorization`; responses have no challenge.
     Silent(String),
-    /// The token that is right, and where it is given.
+    /// The required token and the endpoint that issues it.
     Token {
         token: String,
         realm: String,
@@ -97,18 +98,18 @@ pub struct State {
     pub manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     uploads: BTreeMap<String, Vec<u8>>,
     begun: usize,
-    /// Begin of `METHOD path` → faults for the requests to come, one each.
+    /// Prefix of `METHOD path` → faults for the next requests, one per request.
     faults: Vec<(String, VecDeque<Fault>)>,
-    /// Answers to requests outside /v2/.
+    /// Responses to requests outside /v2/.
     pages: BTreeMap<String, String>,
     requests: Vec<Request>,
     guard: Option<Guard>,
-    /// Mounts are refused, as registries do that do not know them.
+    /// Ignores mounts, like registries that do not support them.
     no_mounts: bool,
-    habits: Vec<Habit>,
+    quirks: Vec<Quirk>,
 }
 
-/// Runs until it is dropped.
+/// A registry that runs until it is dropped.
 pub struct Registry {
     host: String,
     state: Arc<Mutex<State>>,
@@ -130,7 +131,7 @@ impl Registry {
                         if stop.load(Ordering::SeqCst) {
                             break;
                         }
-                        // A client that goes away in the middle is part of the tests.
+                        // Tests disconnect early on purpose; ignore the error.
                         let (state, stop, host) = (&state, &stop, &host);
                         scope.spawn(move || {
                             stream.and_then(|stream| serve(stream, host, state, stop))
@@ -156,7 +157,7 @@ impl Registry {
         format!("http://{}{path}", self.host)
     }
 
-    /// Faults for the next requests that begin so, such as `PUT /v2/app/blobs/`.
+    /// Queues faults for the next requests with this prefix, such as `PUT /v2/app/blobs/`.
     pub fn fail(&self, begin: &str, faults: impl IntoIterator<Item = Fault>) {
         let faults = faults.into_iter().collect();
         self.state().faults.push((begin.into(), faults));
@@ -166,15 +167,15 @@ impl Registry {
         self.state().guard = Some(guard);
     }
 
-    pub fn adopt(&self, habit: Habit) {
-        self.state().habits.push(habit);
+    pub fn adopt(&self, quirk: Quirk) {
+        self.state().quirks.push(quirk);
     }
 
     pub fn refuse_mounts(&self) {
         self.state().no_mounts = true;
     }
 
-    /// What is answered to `GET path…`, outside of the registry.
+    /// Sets the response to `GET path…` outside the registry API.
     pub fn page(&self, path: &str, text: impl Into<String>) {
         self.state().pages.insert(path.into(), text.into());
     }
@@ -183,7 +184,7 @@ impl Registry {
         self.state.lock().unwrap()
     }
 
-    /// What was asked for since the last time, as `METHOD path`, without queries.
+    /// Returns the requests since the last call as `METHOD path`, without queries.
     pub fn requests(&self) -> Vec<String> {
         let line = |it: Request| {
             let path = it.path.split('?').next().unwrap_or_default();
@@ -192,7 +193,7 @@ impl Registry {
         self.take().into_iter().map(line).collect()
     }
 
-    /// The same in full.
+    /// Returns the requests since the last call, with queries and headers.
     pub fn take(&self) -> Vec<Request> {
         std::mem::take(&mut self.state().requests)
     }
@@ -223,13 +224,13 @@ impl Drop for Registry {
     }
 }
 
-struct Answer {
+struct ErrorResponse {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl ErrorResponse {
     fn new(status: u16) -> Self {
         Self {
             status,
@@ -259,15 +260,15 @@ impl Answer {
 
     fn error(status: u16, code: &str) -> Self {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"so it is"}}]}}"#);
-        Answer::new(status).body(body)
+        ErrorResponse::new(status).body(body)
     }
 }
 
 fn serve(stream: TcpStream, host: &str, state: &Mutex<State>, stop: &AtomicBool) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_millis(20)))?;
     let mut writer = stream.try_clone()?;
-    let mut reader = BufReader::new(Patient { stream, stop });
-    // Who begins to speak TLS is not understood.
+    let mut reader = BufReader::new(WaitingReader { stream, stop });
+    // Close connections that start with a TLS handshake.
     if reader.fill_buf()?.first() == Some(&0x16) {
         return Ok(());
     }
@@ -303,15 +304,15 @@ fn serve(stream: TcpStream, host: &str, state: &Mutex<State>, stop: &AtomicBool)
         let right = answer(&request, body, host, &mut state.lock().unwrap());
         let mut cut = usize::MAX;
         let answer = match fault {
-            Some(Fault::Answer(status, headers, body)) => headers
+            Some(Fault::ErrorResponse(status, headers, body)) => headers
                 .into_iter()
-                .fold(Answer::new(status), |it, (name, value)| {
+                .fold(ErrorResponse::new(status), |it, (name, value)| {
                     it.header(name, value)
                 })
                 .body(body),
             Some(Fault::NoAnswer) => return Ok(()),
             Some(Fault::Header(name, value)) => right.header(name, value),
-            Some(Fault::Status(status)) => Answer { status, ..right },
+            Some(Fault::Status(status)) => ErrorResponse { status, ..right },
             Some(Fault::Without(name)) => right.without(name),
             Some(Fault::Late(time)) => {
                 thread::sleep(time);
@@ -358,13 +359,13 @@ fn serve(stream: TcpStream, host: &str, state: &Mutex<State>, stop: &AtomicBool)
     }
 }
 
-/// Waits for bytes until the registry is dropped.
-struct Patient<'a> {
+/// A reader that waits for data until the registry is dropped.
+struct WaitingReader<'a> {
     stream: TcpStream,
     stop: &'a AtomicBool,
 }
 
-impl Read for Patient<'_> {
+impl Read for WaitingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.stream.read(buffer) {
@@ -410,12 +411,12 @@ fn query(path: &str, name: &str) -> Option<String> {
     Some(value.replace("%3A", ":").replace("%2F", "/"))
 }
 
-fn answer(request: &Request, body: Vec<u8>, host: &str, state: &mut State) -> Answer {
+fn answer(request: &Request, body: Vec<u8>, host: &str, state: &mut State) -> ErrorResponse {
     let path = request.path.split('?').next().unwrap_or_default();
     if !path.starts_with("/v2/") {
         let page = state.pages.get(path);
-        return page.map_or(Answer::new(404), |text| {
-            Answer::new(200).body(text.as_str())
+        return page.map_or(ErrorResponse::new(404), |text| {
+            ErrorResponse::new(200).body(text.as_str())
         });
     }
     let authorization = request.headers.get("authorization");
@@ -430,7 +431,7 @@ fn answer(request: &Request, body: Vec<u8>, host: &str, state: &mut State) -> An
         ),
     };
     if right.is_some() && authorization != right.as_ref() {
-        let answer = Answer::error(401, "UNAUTHORIZED");
+        let answer = ErrorResponse::error(401, "UNAUTHORIZED");
         return match challenge.is_empty() {
             true => answer,
             false => answer.header("WWW-Authenticate", challenge),
@@ -438,7 +439,7 @@ fn answer(request: &Request, body: Vec<u8>, host: &str, state: &mut State) -> An
     }
     let rest = &path["/v2/".len()..];
     if rest.is_empty() {
-        return Answer::new(200).body("{}");
+        return ErrorResponse::new(200).body("{}");
     }
     if let Some((repository, upload)) = rest.split_once("/blobs/uploads/") {
         return uploads(request, repository, upload, path, body, host, state);
@@ -446,50 +447,51 @@ fn answer(request: &Request, body: Vec<u8>, host: &str, state: &mut State) -> An
     if let Some((repository, digest)) = rest.split_once("/blobs/") {
         let key = (repository.to_owned(), digest.to_owned());
         let Some(blob) = state.blobs.get(&key) else {
-            return Answer::error(404, "BLOB_UNKNOWN");
+            return ErrorResponse::error(404, "BLOB_UNKNOWN");
         };
         let range = request.headers.get("range");
         let from = range.and_then(|it| it.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
         return match from {
-            Some(from) => Answer::new(206).body(&blob[from..]),
-            None => Answer::new(200)
+            Some(from) => ErrorResponse::new(206).body(&blob[from..]),
+            None => ErrorResponse::new(200)
                 .body(&blob[..])
                 .header("Content-Length", blob.len().to_string()),
         };
     }
     let Some((repository, name)) = rest.split_once("/manifests/") else {
-        return Answer::error(404, "NAME_UNKNOWN");
+        return ErrorResponse::error(404, "NAME_UNKNOWN");
     };
     let key = (repository.to_owned(), name.to_owned());
     if request.method == "PUT" {
         let digest = Digest::of(&body).to_string();
-        for habit in &state.habits {
-            if let Habit::PredatesOci(status, code) = habit {
+        for quirk in &state.quirks {
+            if let Quirk::PredatesOci(status, code) = quirk {
                 if request.headers["content-type"].contains(".oci.") {
-                    return Answer::error(*status, code);
+                    return ErrorResponse::error(*status, code);
                 }
             }
         }
         if let Some(missing) = missing(repository, &body, state) {
-            return Answer::error(400, &format!("MANIFEST_BLOB_UNKNOWN {missing}"));
+            return ErrorResponse::error(400, &format!("MANIFEST_BLOB_UNKNOWN {missing}"));
         }
         let manifest = (request.headers["content-type"].clone(), body);
         let by_digest = (repository.to_owned(), digest.clone());
         state.manifests.insert(by_digest, manifest.clone());
         state.manifests.insert(key, manifest);
-        return Answer::new(201).header("Docker-Content-Digest", digest);
+        return ErrorResponse::new(201).header("Docker-Content-Digest", digest);
     }
     match state.manifests.get(&key) {
-        Some((media_type, bytes)) => Answer::new(200)
+        Some((media_type, bytes)) => ErrorResponse::new(200)
             .header("Content-Type", media_type)
             .header("Docker-Content-Digest", Digest::of(bytes).to_string())
             .header("Content-Length", bytes.len().to_string())
             .body(&bytes[..]),
-        None => Answer::error(404, "MANIFEST_UNKNOWN"),
+        None => ErrorResponse::error(404, "MANIFEST_UNKNOWN"),
     }
 }
 
-/// What a manifest names that is not there: nobody may see a tag of such a one.
+/// Returns the first object that a manifest refers to and that is missing: such a manifest must not
+/// become visible.
 fn missing(repository: &str, manifest: &[u8], state: &State) -> Option<String> {
     let document: serde_json::Value = serde_json::from_slice(manifest).unwrap();
     let list = |name: &str| document[name].as_array().cloned().unwrap_or_default();
@@ -517,63 +519,65 @@ fn uploads(
     body: Vec<u8>,
     host: &str,
     state: &mut State,
-) -> Answer {
+) -> ErrorResponse {
     if request.method == "POST" {
         let mount = query(&request.path, "mount").zip(query(&request.path, "from"));
         if let Some((digest, from)) = mount.filter(|_| !state.no_mounts) {
             if let Some(blob) = state.blobs.get(&(from, digest.clone())).cloned() {
                 state.blobs.insert((repository.to_owned(), digest), blob);
-                return Answer::new(201);
+                return ErrorResponse::new(201);
             }
         }
         state.begun += 1;
         let location = format!("/v2/{repository}/blobs/uploads/{}", state.begun);
         state.uploads.insert(location.clone(), Vec::new());
-        // In full, and as a path alone, in turn.
+        // Alternate between absolute URLs and paths.
         let location = match state.begun % 2 {
             0 => format!("http://{host}{location}?state=a/b"),
             _ => location,
         };
-        return Answer::new(202).header("Location", location);
+        return ErrorResponse::new(202).header("Location", location);
     }
     let _ = upload;
     let Some(bytes) = state.uploads.get_mut(path) else {
-        return Answer::error(404, "BLOB_UPLOAD_UNKNOWN");
+        return ErrorResponse::error(404, "BLOB_UPLOAD_UNKNOWN");
     };
     let range = |bytes: &[u8]| {
-        let habit = state.habits.iter().find_map(|habit| match habit {
-            Habit::RepeatsRange(range) => Some((*range).to_owned()),
+        let quirk = state.quirks.iter().find_map(|quirk| match quirk {
+            Quirk::RepeatsRange(range) => Some((*range).to_owned()),
             _ => None,
         });
-        habit.unwrap_or(format!("0-{}", bytes.len().saturating_sub(1)))
+        quirk.unwrap_or(format!("0-{}", bytes.len().saturating_sub(1)))
     };
     let part = request.headers.get("content-range");
-    for habit in &state.habits {
-        match habit {
-            Habit::LimitsChunks(limit) if part.is_some() && body.len() > *limit => {
-                return Answer::error(416, "REQUESTED_RANGE_NOT_SATISFIABLE");
+    for quirk in &state.quirks {
+        match quirk {
+            Quirk::LimitsChunks(limit) if part.is_some() && body.len() > *limit => {
+                return ErrorResponse::error(416, "REQUESTED_RANGE_NOT_SATISFIABLE");
             }
-            Habit::LimitsBodies(limit) if body.len() > *limit => return Answer::new(413),
-            Habit::LosesUploads if request.method == "PUT" => {
-                return Answer::error(404, "BLOB_UPLOAD_UNKNOWN");
+            Quirk::LimitsBodies(limit) if body.len() > *limit => return ErrorResponse::new(413),
+            Quirk::LosesUploads if request.method == "PUT" => {
+                return ErrorResponse::error(404, "BLOB_UPLOAD_UNKNOWN");
             }
-            Habit::KnowsNoChunks if part.is_some() => return Answer::error(404, "UNSUPPORTED"),
+            Quirk::KnowsNoChunks if part.is_some() => {
+                return ErrorResponse::error(404, "UNSUPPORTED");
+            }
             _ => {}
         }
     }
     match request.method.as_str() {
-        "GET" => Answer::new(204).header("Range", range(bytes)),
+        "GET" => ErrorResponse::new(204).header("Range", range(bytes)),
         "DELETE" => {
             state.uploads.remove(path);
-            Answer::new(204)
+            ErrorResponse::new(204)
         }
         "PATCH" => {
             let start = part.map_or("0", |part| part.split('-').next().unwrap_or_default());
             if start.parse() != Ok(bytes.len()) {
-                return Answer::new(416);
+                return ErrorResponse::new(416);
             }
             bytes.extend(body);
-            Answer::new(202)
+            ErrorResponse::new(202)
                 .header("Range", range(bytes))
                 .header("Location", path)
         }
@@ -583,13 +587,13 @@ fn uploads(
             state.uploads.remove(path);
             let digest = Digest::of(&blob).to_string();
             if query(&request.path, "digest").as_deref() != Some(&digest) {
-                return Answer::error(400, "DIGEST_INVALID");
+                return ErrorResponse::error(400, "DIGEST_INVALID");
             }
             state
                 .blobs
                 .insert((repository.to_owned(), digest.clone()), blob);
-            Answer::new(201).header("Docker-Content-Digest", digest)
+            ErrorResponse::new(201).header("Docker-Content-Digest", digest)
         }
-        _ => Answer::new(405),
+        _ => ErrorResponse::new(405),
     }
 }

@@ -1,5 +1,5 @@
-//! A machine of a test's own: programs, home and Nix store are in one directory, and nothing of the
-//! real one's settings is seen.
+//! A test machine: its programs, home directory and Nix store are in one temporary directory,
+//! isolated from the settings of the real machine.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -35,9 +35,9 @@ impl Machine {
         fs::write(path, contents).unwrap();
     }
 
-    /// Puts a program where it is found before those of the real machine.
+    /// Adds a program in front of those of the real machine.
     pub fn program(&self, name: &str, script: &str) {
-        // Nix's sandbox has a shell elsewhere.
+        // Nix's sandbox has no /bin/sh.
         let shell = match Path::new("/bin/sh").exists() {
             true => "/bin/sh".to_owned(),
             false => std::env::var("SHELL").unwrap(),
@@ -47,7 +47,7 @@ impl Machine {
         fs::set_permissions(self.path(&name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// A call with the programs of this machine before those of the real one.
+    /// A call of slipway with the programs of this machine in front of those of the real one.
     pub fn slipway(&self, arguments: &[&str]) -> Command {
         let real = std::env::var("PATH").unwrap();
         let mut command = self.alone(arguments);
@@ -55,7 +55,7 @@ impl Machine {
         command
     }
 
-    /// A call with no other programs than those of this machine.
+    /// A call of slipway with only the programs of this machine.
     pub fn alone(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_slipway"));
         command
@@ -79,12 +79,12 @@ pub fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The last line of a failed run, which is the only one with an error.
+/// The error line of a failed run: the last line, and the only one with an error.
 pub fn error(output: &Output) -> String {
-    let said = stderr(output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    let last = said.lines().last().unwrap_or_default().to_owned();
-    assert!(last.starts_with("error: "), "{said}");
-    assert_eq!(said.matches("error: ").count(), 1, "{said}");
+    let printed = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    let last = printed.lines().last().unwrap_or_default().to_owned();
+    assert!(last.starts_with("error: "), "{printed}");
+    assert_eq!(printed.matches("error: ").count(), 1, "{printed}");
     last
 }

@@ -1,0 +1,179 @@
+//! Parses the command line into complete, typed commands.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt};
+use slipway_oci::compression::Method;
+use slipway_oci::layer_plan::MAX_LAYERS;
+use slipway_oci::{Compression, LayerSource, Platform, StorePath};
+
+pub const USAGE: &str = "\
+slipway-pack makes OCI layers, images and indexes, the same bytes every time
+
+slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] STORE_PATH...
+slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] --root TREE
+slipway-pack image  --out DIR --config CONFIG.json --graph FILE... [--root TREE] [--layer DIR]...
+                    [--max-layers N]
+slipway-pack index  --out DIR LAYOUT...
+slipway-pack unpack --platform OS/ARCHITECTURE LAYOUT DIR
+
+layer   packs store paths, or TREE to lie at /, into DIR/blob and DIR/layer.json
+image   packs the closures in FILE... (from exportReferencesGraph) into an image layout, with
+        what is in the store path TREE at /; a --layer is used if the closures hold all of it;
+        at most N layers (100)
+index   merges image layouts into one, for all their platforms
+unpack  lays the layers of an image over each other in DIR";
+
+pub enum Command {
+    Help,
+    Version,
+    Layer {
+        out: PathBuf,
+        source: LayerSource,
+        compression: Compression,
+    },
+    Image {
+        out: PathBuf,
+        config: PathBuf,
+        graphs: Vec<PathBuf>,
+        root: Option<StorePath>,
+        layers: Vec<PathBuf>,
+        max_layers: usize,
+    },
+    Index {
+        out: PathBuf,
+        layouts: Vec<PathBuf>,
+    },
+    Unpack {
+        platform: Platform,
+        layout: PathBuf,
+        directory: PathBuf,
+    },
+}
+
+pub fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    match parser.next()? {
+        Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Help),
+        Some(Arg::Short('V') | Arg::Long("version")) => Ok(Command::Version),
+        Some(Arg::Value(name)) => match name.to_str() {
+            Some("layer") => layer(parser),
+            Some("image") => image(parser),
+            Some("index") => index(parser),
+            Some("unpack") => unpack(parser),
+            _ => Err(format!("there is no command {name:?}").into()),
+        },
+        Some(other) => Err(other.unexpected()),
+        None => Err("a command is missing".into()),
+    }
+}
+
+fn layer(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut out = None;
+    let mut root = None;
+    let mut method = Method::Zstd;
+    let mut level = None;
+    let mut paths = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("out") => out = Some(parser.value()?),
+            Arg::Long("root") => root = Some(parser.value()?),
+            Arg::Long("compression") => method = parser.value()?.parse()?,
+            Arg::Long("level") => level = Some(parser.value()?.parse()?),
+            Arg::Value(path) => paths.push(path.parse()?),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let source = match root {
+        Some(tree) if paths.is_empty() => LayerSource::Root(tree.into()),
+        Some(_) => return Err("a layer has --root or store paths, not both".into()),
+        None if paths.is_empty() => return Err("store paths or --root are missing".into()),
+        None => LayerSource::StorePaths(paths),
+    };
+    Ok(Command::Layer {
+        out: required("--out", out)?,
+        source,
+        compression: Compression::new(method, level).map_err(|error| error.to_string())?,
+    })
+}
+
+fn image(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut out = None;
+    let mut config = None;
+    let mut graphs = Vec::new();
+    let mut root = None;
+    let mut layers = Vec::new();
+    let mut max_layers = MAX_LAYERS;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("out") => out = Some(parser.value()?),
+            Arg::Long("config") => config = Some(parser.value()?),
+            Arg::Long("graph") => graphs.push(parser.value()?.into()),
+            Arg::Long("root") => root = Some(parser.value()?.parse()?),
+            Arg::Long("layer") => layers.push(parser.value()?.into()),
+            Arg::Long("max-layers") => max_layers = parser.value()?.parse()?,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if graphs.is_empty() {
+        return Err("--graph is missing".into());
+    }
+    Ok(Command::Image {
+        out: required("--out", out)?,
+        config: required("--config", config)?,
+        graphs,
+        root,
+        layers,
+        max_layers,
+    })
+}
+
+fn index(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut out = None;
+    let mut layouts = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("out") => out = Some(parser.value()?),
+            Arg::Value(layout) => layouts.push(layout.into()),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if layouts.is_empty() {
+        return Err("the layouts to merge are missing".into());
+    }
+    Ok(Command::Index {
+        out: required("--out", out)?,
+        layouts,
+    })
+}
+
+fn unpack(mut parser: Parser) -> Result<Command, lexopt::Error> {
+    let mut platform = None;
+    let mut places = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("platform") => platform = Some(parser.value()?.parse()?),
+            Arg::Value(place) => places.push(PathBuf::from(place)),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let platform = platform.ok_or("--platform is missing")?;
+    match <[PathBuf; 2]>::try_from(places) {
+        Ok([layout, directory]) => Ok(Command::Unpack {
+            platform,
+            layout,
+            directory,
+        }),
+        Err(_) => Err("unpack takes a layout and a directory".into()),
+    }
+}
+
+fn required(option: &str, value: Option<OsString>) -> Result<PathBuf, lexopt::Error> {
+    value
+        .map(PathBuf::from)
+        .ok_or_else(|| format!("{option} is missing").into())
+}

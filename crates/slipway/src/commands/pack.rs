@@ -1,0 +1,390 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use anyhow::{Result, anyhow, bail};
+use clap::builder::RangedU64ValueParser;
+use clap::{ArgAction, ArgGroup};
+use slipway_nix::{Nix, PathInfo};
+use slipway_oci::compression::Method;
+use slipway_oci::config::{self, RuntimeConfig};
+use slipway_oci::layer_plan::{MAX_LAYERS, Planned, plan};
+use slipway_oci::{Closure, Image, LayerDir, Layout, Platform, StorePath, Timestamp};
+
+use crate::GlobalOptions;
+use crate::cli::format::Format;
+use crate::cli::key_value::name_and_value;
+use crate::cli::progress;
+use crate::image::entrypoint_detection;
+use crate::image::export::{Destination, Export};
+use crate::image::image_table::{self, Row};
+use crate::image::layer_cache::{LayerCache, Packing, Wanted};
+use crate::project;
+
+/// Make an image from Nix store paths and their dependencies
+///
+/// No project is needed: slipway pack $(nix build --print-out-paths nixpkgs#hello) -o image
+#[derive(clap::Args)]
+#[command(group(ArgGroup::new("destination").args(["tags", "outputs", "load"]).required(true).multiple(true)))]
+pub struct Pack {
+    /// Store paths, or links to them such as ./result
+    #[arg(required = true, value_name = "STORE_PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Program to run instead of the first path's: a word (repeatable) or a JSON list; bin/NAME is
+    /// looked up in the given store paths
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    entrypoint: Vec<Words>,
+
+    /// Default arguments: a word (repeatable) or a JSON list
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    cmd: Vec<Words>,
+
+    /// Set an environment variable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    env: Vec<(String, String)>,
+
+    /// User to run as: USER or USER:GROUP, as names or numbers
+    #[arg(long)]
+    user: Option<String>,
+
+    /// Working directory
+    #[arg(long, value_name = "DIR")]
+    workdir: Option<String>,
+
+    /// Port that the program listens on: 80, 80/tcp, 53/udp
+    #[arg(long, value_name = "PORT")]
+    expose: Vec<String>,
+
+    /// Set a label; org.opencontainers.* labels become annotations as well
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    label: Vec<(String, String)>,
+
+    /// Set an annotation of the manifest
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    annotation: Vec<(String, String)>,
+
+    /// Maximum number of layers; the paths that the fewest others need share the last one
+    #[arg(long, value_name = "N", default_value_t = MAX_LAYERS as u64, value_parser = RangedU64ValueParser::<u64>::new().range(1..=127))]
+    max_layers: u64,
+
+    /// zstd or gzip, with an optional level: gzip:9
+    #[arg(long, value_name = "METHOD", default_value = "zstd:3", value_parser = packing_of, action = ArgAction::Set)]
+    compression: Packing,
+
+    /// Platform of the image, instead of that of its programs
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+
+    /// Creation time: seconds since 1970, or `now`
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = created)]
+    created: Timestamp,
+
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    #[command(flatten)]
+    export: Export,
+}
+
+/// Words of a command line.
+#[derive(Clone)]
+struct Words(Vec<String>);
+
+impl FromStr for Words {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.starts_with('[') {
+            return Ok(Self(vec![text.to_owned()]));
+        }
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|e| format!("it is not a JSON list of strings: {e}"))
+    }
+}
+
+/// Parses `METHOD[:LEVEL]`. The default levels are lower than those of images that Nix builds,
+/// because the user waits for this command.
+fn packing_of(text: &str) -> Result<Packing, String> {
+    let (method, level) = match text.split_once(':') {
+        Some((method, level)) => (method, Some(level)),
+        None => (text, None),
+    };
+    let method: Method = method.parse().map_err(|e| format!("{e}"))?;
+    let level = match (level, method) {
+        (Some(level), _) => level
+            .parse()
+            .map_err(|_| format!("{level:?} is not a level"))?,
+        (None, Method::Zstd) => 3,
+        (None, Method::Gzip) => 6,
+    };
+    let packing = Packing { method, level };
+    packing.compression().map_err(|e| e.to_string())?;
+    Ok(packing)
+}
+
+fn created(text: &str) -> Result<Timestamp, String> {
+    let seconds = match text {
+        "now" => SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_err(|e| e.to_string())?
+            .as_secs()
+            .try_into()
+            .ok(),
+        text => text.parse().ok(),
+    };
+    seconds
+        .map(Timestamp::from_unix_seconds)
+        .ok_or_else(|| "it is neither seconds since 1970 nor now".to_owned())
+}
+
+impl Pack {
+    pub fn run(&self, global: &GlobalOptions) -> Result<ExitCode> {
+        let (directory, verbose) = (global.directory.as_path(), global.verbose);
+        let destination = self.export.check()?;
+        let temp_dir = self.export.temp_dir()?;
+        let layout = self.pack(directory, verbose, &temp_dir.path().join("layout"))?;
+        let row = Row::read(layout.directory())?;
+        match self.format {
+            Format::Text => println!("{}\n{row}", image_table::head()),
+            Format::Json => println!("{:#}", row.to_json()),
+        }
+        let push = self.export.push || destination == Some(Destination::Named);
+        self.format.also(&self.export.export(&layout, push)?);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn pack(&self, directory: &Path, verbose: bool, place: &Path) -> Result<Layout> {
+        let ports = config::ports(&self.expose)?;
+        let nix = Nix::find(directory, verbose)?;
+        let given = self
+            .paths
+            .iter()
+            .map(|path| Ok(nix.store_path(&std::path::absolute(path)?)?))
+            .collect::<Result<Vec<_>>>()?;
+        if let Some(derivation) = given.iter().find(|path| path.name().ends_with(".drv")) {
+            bail!("{derivation} is a derivation; build it, and pack what comes of it");
+        }
+        let infos = nix.closure(&given)?;
+        let given: Vec<StorePath> = given
+            .iter()
+            .map(|path| path.as_str().parse())
+            .collect::<Result<_, _>>()?;
+        let closure = Contents::new(&infos)?;
+        let runtime = RuntimeConfig {
+            user: self.user.clone(),
+            env: map_of(&self.env)
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+            entrypoint: self.entrypoint(&given, &closure)?,
+            cmd: words(&self.cmd),
+            working_dir: self.workdir.clone(),
+            labels: map_of(&self.label),
+            exposed_ports: ports,
+        };
+        runtime.check()?;
+        let platform = self.platform(&given, &closure)?;
+
+        let wanted = closure.layers(usize::try_from(self.max_layers)?)?;
+        let cache = project::cache()?.join("layers");
+        let (mut writer, layers) = LayerCache::open(cache)?.layers(
+            &wanted,
+            self.compression,
+            progress::for_stderr().as_ref(),
+            place,
+        )?;
+        let layers: Vec<_> = layers.iter().map(LayerDir::layer).cloned().collect();
+        let image = Image::new(
+            platform,
+            runtime,
+            self.created,
+            map_of(&self.annotation),
+            &layers,
+        )?;
+        let top = writer.add_image(&image)?;
+        Ok(writer.finish(top)?)
+    }
+
+    /// The entrypoint: the words of `--entrypoint`, or else the main program of the first path.
+    fn entrypoint(&self, given: &[StorePath], closure: &Contents) -> Result<Vec<String>> {
+        let mut entrypoint = words(&self.entrypoint);
+        match entrypoint.first_mut() {
+            Some(program) => *program = self.program(program, given, closure)?,
+            None => {
+                let program = given.first().and_then(entrypoint_detection::main_program);
+                if let Some(program) = program {
+                    let program = utf8(program)?;
+                    eprintln!("entrypoint: {program}");
+                    entrypoint.push(program);
+                } else if self.cmd.is_empty() {
+                    eprintln!(
+                        "entrypoint: none, since {} does not say which program it is for; name one with --entrypoint",
+                        self.paths[0].display()
+                    );
+                }
+            }
+        }
+        Ok(entrypoint)
+    }
+
+    /// The path in the image of the program `name`.
+    fn program(&self, name: &str, given: &[StorePath], closure: &Contents) -> Result<String> {
+        if name.starts_with('/') {
+            let path = Path::new(name);
+            if !closure.holds(path) {
+                bail!(
+                    "entrypoint {name} is in none of the paths that are packed; give its store path too"
+                );
+            }
+            if !entrypoint_detection::is_program(path) {
+                bail!("entrypoint {name} is not an executable file");
+            }
+            return Ok(name.to_owned());
+        }
+        let below = match name.contains('/') {
+            true => PathBuf::from(name),
+            false => Path::new("bin").join(name),
+        };
+        let found = given
+            .iter()
+            .map(|path| path.as_path().join(&below))
+            .find(|path| entrypoint_detection::is_program(path));
+        match found {
+            Some(program) => utf8(program),
+            // The program may be found at run time through the given PATH.
+            None if self.env.iter().any(|(name, _)| name == "PATH") => Ok(name.to_owned()),
+            None => bail!(
+                "entrypoint {name}: no path that is packed has a program {}",
+                below.display()
+            ),
+        }
+    }
+
+    /// The platform of the image: the one given, else that of the programs, else this machine's.
+    fn platform(&self, given: &[StorePath], closure: &Contents) -> Result<Platform> {
+        let all = || closure.infos.keys().cloned().collect::<Vec<_>>();
+        let of_programs = entrypoint_detection::platform(given)
+            .or_else(|| entrypoint_detection::platform(&all()));
+        match (&self.platform, of_programs) {
+            (Some(named), Some(found)) if !found.matches(named) && !named.matches(&found) => {
+                eprintln!("warning: the programs are for {found}, and the image says {named}");
+                Ok(named.clone())
+            }
+            (Some(named), _) => Ok(named.clone()),
+            (None, Some(found)) => {
+                eprintln!("platform: {found}, which the programs are for");
+                Ok(found)
+            }
+            (None, None) => {
+                let own = entrypoint_detection::this_machine()?;
+                eprintln!(
+                    "platform: {own}, as this machine, since the programs name none or several"
+                );
+                Ok(own)
+            }
+        }
+    }
+}
+
+/// The store paths in the image.
+struct Contents<'a> {
+    infos: BTreeMap<StorePath, &'a PathInfo>,
+}
+
+impl<'a> Contents<'a> {
+    fn new(infos: &'a [PathInfo]) -> Result<Self> {
+        let infos = infos
+            .iter()
+            .map(|info| Ok((info.path.as_str().parse()?, info)));
+        Ok(Self {
+            infos: infos.collect::<Result<_>>()?,
+        })
+    }
+
+    fn holds(&self, path: &Path) -> bool {
+        self.infos
+            .keys()
+            .any(|store_path| path.starts_with(store_path.as_path()))
+    }
+
+    /// The layers to make, lowest first.
+    fn layers(&self, limit: usize) -> Result<Vec<Wanted>> {
+        let references = self.infos.iter().map(|(path, info)| {
+            let references = info.references.iter().map(|path| path.as_str().parse());
+            Ok((path.clone(), references.collect::<Result<_, _>>()?))
+        });
+        let closure = Closure::new(references.collect::<Result<_>>()?)?;
+        let mut layers = Vec::new();
+        for planned in plan(&closure, &[], limit)? {
+            // No layers are ready-made here; the cache replaces them.
+            let Planned::Pack(paths) = planned else {
+                continue;
+            };
+            let infos: Vec<_> = paths
+                .into_iter()
+                .filter_map(|path| self.infos.get_key_value(&path))
+                .collect();
+            layers.push(Wanted {
+                size: infos.iter().map(|(_, info)| info.nar_size).sum(),
+                paths: infos
+                    .into_iter()
+                    .map(|(path, info)| (path.clone(), info.nar_hash.clone()))
+                    .collect(),
+            });
+        }
+        Ok(layers)
+    }
+}
+
+fn words(given: &[Words]) -> Vec<String> {
+    given.iter().flat_map(|words| words.0.clone()).collect()
+}
+
+/// A sorted map of the pairs. If a name is given twice, the last value counts.
+fn map_of(pairs: &[(String, String)]) -> BTreeMap<String, String> {
+    pairs.iter().cloned().collect()
+}
+
+fn utf8(path: PathBuf) -> Result<String> {
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| anyhow!("{path:?} is not UTF-8, and an entrypoint must be"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compression_is_a_method_with_an_optional_level() {
+        let of = |text: &str| packing_of(text).map(|it| (it.method, it.level));
+        assert_eq!(of("zstd"), Ok((Method::Zstd, 3)));
+        assert_eq!(of("gzip"), Ok((Method::Gzip, 6)));
+        assert_eq!(of("zstd:19"), Ok((Method::Zstd, 19)));
+        for bad in ["", "xz", "zstd:", "zstd:x", "gzip:0", "gzip:10", "zstd:23"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn created_is_a_time_in_seconds_or_now() {
+        assert_eq!(created("0").unwrap().to_string(), "1970-01-01T00:00:00Z");
+        assert!(!created("now").unwrap().to_string().starts_with("1970"));
+        for bad in ["", "-1", "2024-01-01", "4294967296"] {
+            assert!(created(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_are_a_word_or_a_json_list() {
+        let of = |text: &str| text.parse::<Words>().map(|words| words.0);
+        assert_eq!(of("a b").unwrap(), ["a b"]);
+        assert_eq!(of(r#"["a", "b"]"#).unwrap(), ["a", "b"]);
+        assert!(of("[1]").is_err() && of("[a").is_err());
+    }
+}

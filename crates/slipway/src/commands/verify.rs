@@ -1,0 +1,73 @@
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use slipway_oci::Platform;
+use slipway_registry::Contents;
+use slipway_verify::{Report, is_sound};
+
+use crate::GlobalOptions;
+use crate::cli::format::Format;
+use crate::image::image_source;
+
+/// Check that an image is complete and can start
+///
+/// Checks every digest and size; that every ELF file is for the image's platform and finds its
+/// loader, libraries and symbols; that the entrypoint exists and can be run; and that nothing is
+/// setuid, setgid, a device or world-writable. Prints a line for each fault and warning, and exits
+/// with 1 if there is a fault.
+#[derive(clap::Args)]
+pub struct Verify {
+    #[command(flatten)]
+    source: image_source::Options,
+
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl Verify {
+    pub fn run(&self, _: &GlobalOptions) -> Result<ExitCode> {
+        let source = self.source.open(Contents::Everything)?;
+        let reports = slipway_verify::verify(source.layout(), self.source.platform.as_ref())?;
+        match self.format {
+            Format::Text => reports.iter().for_each(|report| println!("{report}")),
+            Format::Json => println!("{:#}", json(&reports)),
+        }
+        Ok(match is_sound(&reports) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    }
+}
+
+/// `{"ok", "images": [{"platform", "digest", "ok", "machineKnown", "layers", "files", "programs",
+/// "libraries", "entrypoint", "findings": [{"fault", "subject", "message", "warning"}]}]}`.
+/// `platform` and `entrypoint` may be null. `fault` is a code that stays the same between versions.
+fn json(reports: &[Report]) -> Value {
+    let image = |report: &Report| {
+        let findings = report.findings.iter().map(|finding| {
+            json!({
+                "fault": finding.fault.name(),
+                "subject": finding.subject,
+                "message": finding.fault.to_string(),
+                "warning": finding.fault.is_warning(),
+            })
+        });
+        json!({
+            "platform": report.platform.as_ref().map(Platform::to_string),
+            "digest": report.digest.to_string(),
+            "ok": report.faults() == 0,
+            "machineKnown": report.machine_known,
+            "layers": report.layers,
+            "files": report.files,
+            "programs": report.counts.programs,
+            "libraries": report.counts.libraries,
+            "entrypoint": report.entrypoint,
+            "findings": findings.collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "ok": is_sound(reports),
+        "images": reports.iter().map(image).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,253 @@
+//! Summarizes an image from its manifest and configuration alone. It reads no layers, so an image
+//! in a registry can be inspected without a download of its layers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use slipway_oci::{Digest, Document, Image, Index, Layout, MediaType, Platform};
+use slipway_verify::Printable;
+
+use crate::image::layer_provenance::{Origin, Package, origins};
+
+/// Maximum length, in columns, of a build step of another tool.
+const STEP_WIDTH: usize = 100;
+
+/// An image, or an index of images.
+pub struct ImageSummary {
+    /// The index, if the layout contains one.
+    index: Option<Document<Index>>,
+    images: Vec<Image>,
+    /// Layers that the images of several platforms share.
+    shared: BTreeSet<Digest>,
+}
+
+impl ImageSummary {
+    /// Reads all images of a layout, or only those for `platform`.
+    pub fn read(layout: &Layout, platform: Option<&Platform>) -> Result<Self> {
+        let top = layout.top()?;
+        let all = layout.images()?;
+        let mut seen = BTreeSet::new();
+        let mut shared = BTreeSet::new();
+        for image in &all {
+            let own: BTreeSet<Digest> = image.layers().map(|(layer, _)| layer.digest).collect();
+            shared.extend(own.iter().filter(|digest| !seen.insert(**digest)));
+        }
+        let images = match platform {
+            None => all,
+            Some(platform) => vec![layout.image(platform)?],
+        };
+        let is_index = top.media_type.meaning() == MediaType::Index;
+        Ok(Self {
+            index: match is_index {
+                true => Some(layout.read_index(top)?),
+                false => None,
+            },
+            images,
+            shared,
+        })
+    }
+
+    /// The total size of all distinct layers in bytes, and their number.
+    fn layers(&self) -> (u64, usize) {
+        let layers = self.images.iter().flat_map(Image::layers);
+        let sizes: BTreeMap<Digest, u64> = layers.map(|(it, _)| (it.digest, it.size)).collect();
+        (sizes.values().sum(), sizes.len())
+    }
+
+    /// `{"digest", "mediaType", "annotations", "size", "images": […]}`. `digest` and `mediaType`
+    /// describe the index, or the image if there is no index. `annotations` are those of the index,
+    /// or null. `size` is the total size of all distinct layers in bytes.
+    ///
+    /// An image is `{"platform", "digest", "mediaType", "config", "created", "entrypoint", "cmd",
+    /// "env", "user", "workdir", "ports", "labels", "annotations", "size", "layers": […]}`.
+    ///
+    /// A layer is `{"digest", "diffId", "mediaType", "size", "shared", "storePaths", "packages",
+    /// "step"}`: `storePaths` are the Nix store paths in it; `packages` are those of them that are
+    /// Debian packages, as `{"name", "version", "architecture", "storePath"}`; `step` is the build
+    /// step that made the layer, if another tool made it. Fields that the image does not set are
+    /// null or empty.
+    pub fn to_json(&self) -> Value {
+        let images: Vec<Value> = self.images.iter().map(|it| self.image_json(it)).collect();
+        let index = self.index.as_ref();
+        let image = self.images.first();
+        let top = index.map(Document::descriptor);
+        let top = top.or_else(|| image.map(|image| image.manifest().descriptor()));
+        json!({
+            "digest": top.map(|top| top.digest.to_string()),
+            "mediaType": top.map(|top| top.media_type.as_str()),
+            "annotations": index.map(|index| &index.value().annotations),
+            "size": self.layers().0,
+            "images": images,
+        })
+    }
+
+    fn image_json(&self, image: &Image) -> Value {
+        let manifest = image.manifest();
+        let config = image.config().value();
+        let runtime = &config.config;
+        let layers = image.layers().zip(origins(config));
+        let layers = layers.map(|((layer, diff_id), origin)| {
+            let (paths, step) = match &origin {
+                Origin::StorePaths(paths) => (&paths[..], None),
+                Origin::Step(step) => (&[][..], Some(step)),
+                Origin::Unknown => (&[][..], None),
+            };
+            let packages = paths.iter().filter_map(|path| {
+                let package = Package::of(path)?;
+                Some(json!({
+                    "name": package.name,
+                    "version": package.version,
+                    "architecture": package.architecture,
+                    "storePath": path.as_str(),
+                }))
+            });
+            json!({
+                "digest": layer.digest.to_string(),
+                "diffId": diff_id.to_string(),
+                "mediaType": layer.media_type.as_str(),
+                "size": layer.size,
+                "shared": self.shared.contains(&layer.digest),
+                "storePaths": paths.iter().map(|path| path.as_str()).collect::<Vec<_>>(),
+                "packages": packages.collect::<Vec<_>>(),
+                "step": step,
+            })
+        });
+        json!({
+            "platform": image.platform().to_string(),
+            "digest": manifest.descriptor().digest.to_string(),
+            "mediaType": manifest.descriptor().media_type.as_str(),
+            "config": image.config().descriptor().digest.to_string(),
+            "created": config.created,
+            "entrypoint": runtime.entrypoint,
+            "cmd": runtime.cmd,
+            "env": runtime.env,
+            "user": runtime.user,
+            "workdir": runtime.working_dir,
+            "ports": runtime.exposed_ports.keys().collect::<Vec<_>>(),
+            "labels": runtime.labels,
+            "annotations": manifest.value().annotations,
+            "size": image.layers().map(|(layer, _)| layer.size).sum::<u64>(),
+            "layers": layers.collect::<Vec<_>>(),
+        })
+    }
+
+    fn show_image(&self, image: &Image, f: &mut fmt::Formatter) -> fmt::Result {
+        let config = image.config().value();
+        let runtime = &config.config;
+        writeln!(f, "{}", image.platform())?;
+        let mut fields: Vec<(&str, Vec<String>)> = vec![
+            (
+                "manifest",
+                vec![image.manifest().descriptor().digest.to_string()],
+            ),
+            (
+                "config",
+                vec![image.config().descriptor().digest.to_string()],
+            ),
+            ("created", config.created.iter().cloned().collect()),
+            ("entrypoint", words(&runtime.entrypoint)),
+            ("cmd", words(&runtime.cmd)),
+            ("env", runtime.env.clone()),
+            ("user", runtime.user.iter().cloned().collect()),
+            ("workdir", runtime.working_dir.iter().cloned().collect()),
+            ("ports", words_of(runtime.exposed_ports.keys())),
+            ("labels", pairs(&runtime.labels, &BTreeMap::new())),
+        ];
+        // Skip annotations that repeat a label.
+        let annotations = &image.manifest().value().annotations;
+        fields.push(("annotations", pairs(annotations, &runtime.labels)));
+        for (name, values) in fields {
+            show_field(f, name, &values)?;
+        }
+        let size: u64 = image.layers().map(|(layer, _)| layer.size).sum();
+        let count = image.layers().count();
+        writeln!(f, "  layers      {count}, {} MB", megabytes(size))?;
+        for ((layer, _), origin) in image.layers().zip(origins(config)) {
+            let shared = match self.shared.contains(&layer.digest) {
+                true => "shared",
+                false => "",
+            };
+            let digest = &layer.digest.hex()[..12];
+            let mut start = format!("{:>10} MB  {digest}  {shared:<6}", megabytes(layer.size));
+            for line in lines(&origin) {
+                writeln!(f, "{start}  {line}")?;
+                start = " ".repeat(start.len());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ImageSummary {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if let Some(index) = &self.index {
+            let (size, layers) = self.layers();
+            let images = match self.images.len() {
+                1 => "1 image".to_owned(),
+                count => format!("{count} images"),
+            };
+            let size = megabytes(size);
+            writeln!(f, "index {}", index.descriptor().digest)?;
+            writeln!(f, "  {images}, {layers} layers, {size} MB")?;
+            let annotations = pairs(&index.value().annotations, &BTreeMap::new());
+            show_field(f, "annotations", &annotations)?;
+        }
+        self.images.iter().try_for_each(|it| self.show_image(it, f))
+    }
+}
+
+/// Writes one value per line, with the name before the first.
+fn show_field(f: &mut fmt::Formatter, mut name: &str, values: &[String]) -> fmt::Result {
+    for value in values.iter().filter(|value| !value.is_empty()) {
+        writeln!(f, "  {name:<11} {}", Printable(value))?;
+        name = "";
+    }
+    Ok(())
+}
+
+/// The content of a layer, one entry per line.
+fn lines(origin: &Origin) -> Vec<String> {
+    match origin {
+        Origin::StorePaths(paths) => {
+            let line = |path| match Package::of(path) {
+                Some(package) => package.to_string(),
+                None => path.name().to_owned(),
+            };
+            paths.iter().map(line).collect()
+        }
+        Origin::Step(step) => {
+            let line = Printable(step).to_string();
+            let short: String = line.chars().take(STEP_WIDTH).collect();
+            let mark = if short.len() < line.len() { "…" } else { "" };
+            vec![format!("{short}{mark}")]
+        }
+        Origin::Unknown => vec!["-".to_owned()],
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.2}", bytes as f64 / 1e6)
+}
+
+/// The words of a command line, joined by spaces. Quotes a word that is empty or contains a space,
+/// a quote or a backslash.
+fn words(words: &[String]) -> Vec<String> {
+    let quoted = |word: &String| match word.is_empty() || word.contains([' ', '\'', '"', '\\']) {
+        true => format!("{word:?}"),
+        false => word.clone(),
+    };
+    vec![words.iter().map(quoted).collect::<Vec<_>>().join(" ")]
+}
+
+fn words_of<'a>(words: impl Iterator<Item = &'a String>) -> Vec<String> {
+    vec![words.cloned().collect::<Vec<_>>().join(" ")]
+}
+
+fn pairs(map: &BTreeMap<String, String>, without: &BTreeMap<String, String>) -> Vec<String> {
+    let new = map
+        .iter()
+        .filter(|(name, value)| without.get(*name) != Some(value));
+    new.map(|(name, value)| format!("{name}={value}")).collect()
+}

@@ -1,0 +1,3 @@
+# The checks that it names have passed.
+
+printf '%s\n' $checks >"$out"
