@@ -64,6 +64,8 @@ check: images
 	$(SLIPWAY) seed .\#formatter.$(SYSTEM)
 	nix fmt -- --check flake.nix nix examples
 
+# Without debugging information tests are compiled sooner, and take less room.
+test: export CARGO_PROFILE_DEV_DEBUG := 0
 test: demo
 	@rm -f $(STAGES) $(TIMES)
 	$(STAGE) 'set up the tests' sh -c 'setup/test-tools && setup/kafka && setup/newest-nix'
