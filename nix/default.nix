@@ -60,6 +60,7 @@
       import ./target.nix {
         inherit bash bootstrap buildPlatform crateOf patchelf platform platformName seeds system;
         debs = debs // {inherit libraries;};
+        goDefault = lock.go;
         pinnedTools = tools;
         buildTarget =
           if platformName == buildPlatformName

@@ -51,6 +51,8 @@ in
   }) (filter (name: examples.${name} ? default) (attrNames examples)))
   // {
     default = command;
+    # Debian's go, with which `slipway lock` and `slipway seed` download
+    golang = slipway.debs.go.${buildPlatform.debian}."golang-1.24-go";
     image = slipway.defaultImages;
     image-all = slipway.allImages;
     kubectl = slipway.debs.kubectl.${buildPlatform.debian}.kubectl;

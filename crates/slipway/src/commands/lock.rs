@@ -47,6 +47,8 @@ impl Lock {
         let mut new = sources.relock(&config, pins, &BTreeSet::new())?;
         let pinned = old.as_ref().map_or(&[][..], |lock| &lock.repositories);
         new.repositories = git_crates::pin(&project.root, pinned)?;
+        let nix = Nix::find(&project.root, global.verbose)?;
+        new.go = go_modules::relock(&nix, &project, &config, old.as_ref(), &self.seeds)?;
         for change in Change::between(old.as_ref(), &new) {
             println!("{change}");
         }
