@@ -13,6 +13,9 @@ pub mod credentials;
 mod docker_manifests;
 mod error;
 mod error_response;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifest_tree;
 mod manifests;
 #[cfg(test)]

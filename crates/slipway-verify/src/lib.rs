@@ -10,6 +10,9 @@
 mod elf;
 mod entrypoint;
 mod finding;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image_contents;
 mod library_search;
 mod load_scope;

@@ -1,0 +1,18 @@
+//! Image archives: the tar of an OCI layout, or the output of `docker save`.
+
+#![no_main]
+
+use std::fs;
+
+use libfuzzer_sys::fuzz_target;
+use slipway_oci::layout::oci_archive;
+
+fuzz_target!(|file: &[u8]| {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let archive = directory.path().join("archive");
+    fs::write(&archive, file).expect("the archive");
+    if let Ok(layout) = oci_archive::read(&archive, &directory.path().join("layout")) {
+        let _ = layout.verify();
+        let _ = layout.about_images();
+    }
+});
