@@ -1,5 +1,5 @@
-//! Suggests how to fix a build that failed because a library or a program is missing. The build log names the
-//! missing file, and Debian's Contents index names the package that contains it.
+//! Suggests how to fix a build that failed because a library, a program or a newer compiler is missing. The build
+//! log names a missing file, and Debian's Contents index names the package that contains it.
 
 use std::collections::BTreeSet;
 
@@ -77,7 +77,13 @@ fn missing(log: &str) -> BTreeSet<File> {
     names.take(LIMIT).collect()
 }
 
-/// Adds the command to run to the error, if the build log names missing files.
+/// Whether rustc rejected what a newer rustc accepts: E0658 is the use of an unstable feature. Many crates use
+/// what has become stable and do not say so with `rust-version`.
+fn needs_newer_rust(log: &str) -> bool {
+    log.lines().any(|line| line.contains("error[E0658]"))
+}
+
+/// Adds what to do to the error, if the build log shows it.
 pub fn explain(error: NixError, nix: &Nix, project: &Project, options: &seeds::Options) -> Error {
     let NixError::Build {
         failed: Some(failed),
@@ -86,10 +92,13 @@ pub fn explain(error: NixError, nix: &Nix, project: &Project, options: &seeds::O
     else {
         return error.into();
     };
-    let files: Vec<File> = match nix.log(failed) {
-        Ok(log) => missing(&log).into_iter().collect(),
-        Err(_) => Vec::new(),
-    };
+    let log = nix.log(failed).unwrap_or_default();
+    if needs_newer_rust(&log) {
+        return anyhow::anyhow!(
+            "{error}; it may need a newer Rust, let flake.nix say: rust = \"rustc-web\";"
+        );
+    }
+    let files: Vec<File> = missing(&log).into_iter().collect();
     if files.is_empty() {
         return error.into();
     }
@@ -164,6 +173,15 @@ fn packages_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unstable_features_need_a_newer_rust() {
+        let log = "   Compiling x v1.0.0\nerror[E0658]: `let` expressions in this position are unstable\n";
+        assert!(needs_newer_rust(log));
+        assert!(!needs_newer_rust(
+            "error[E0425]: cannot find value `x` in this scope"
+        ));
+    }
 
     #[test]
     fn finds_missing_files_in_messages_of_linkers_compilers_and_pkg_config() {
