@@ -96,9 +96,7 @@ fn format(file: &Path, check: bool) -> Result<bool> {
     }
     println!("{}", file.display());
     if !check {
-        let temporary = file.with_extension("nix.new");
-        fs::write(&temporary, after)
-            .and_then(|()| fs::rename(&temporary, file))
+        slipway_atomic_file::write(file, after)
             .with_context(|| format!("{} cannot be written", file.display()))?;
     }
     Ok(true)

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -188,18 +187,7 @@ impl Lock {
 
     /// Writes the file atomically: readers see either the old or the new contents.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let text = self.to_text()?;
-        let temporary = path.with_extension("lock.new");
-        let written = fs::File::create(&temporary)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())
-                    .and_then(|()| file.sync_all())
-            })
-            .and_then(|()| fs::rename(&temporary, path));
-        written.map_err(|e| {
-            let _ = fs::remove_file(&temporary);
-            Error::at(path)(e)
-        })
+        slipway_atomic_file::write(path, self.to_text()?).map_err(Error::at(path))
     }
 
     /// Returns the pins of one set and architecture.

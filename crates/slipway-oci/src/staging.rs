@@ -1,9 +1,9 @@
 //! Creates directories atomically: each is built under a temporary name next to its destination and
 //! renamed once complete. So an existing directory is always complete.
 
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::{fs, process};
 
 use crate::{Error, Result};
 
@@ -16,9 +16,9 @@ pub(crate) struct Staging {
 impl Staging {
     /// Creates the temporary directory. `destination` must be absent or an empty directory.
     pub fn beside(destination: &Path) -> Result<Staging> {
-        let name = destination
-            .file_name()
-            .ok_or_else(|| Error::Exists(destination.to_path_buf()))?;
+        if destination.file_name().is_none() {
+            return Err(Error::Exists(destination.to_path_buf()));
+        }
         let free = match fs::symlink_metadata(destination) {
             Err(error) => error.kind() == ErrorKind::NotFound,
             Ok(metadata) => {
@@ -32,25 +32,12 @@ impl Staging {
         if !free {
             return Err(Error::Exists(destination.to_path_buf()));
         }
-        // Process ids repeat in containers, so a killed process may have left a directory of the
-        // same name.
-        let mut attempt = 0;
-        loop {
-            let temporary = format!(".{}.{}-{attempt}", name.to_string_lossy(), process::id());
-            let path = destination.with_file_name(temporary);
-            match fs::create_dir(&path) {
-                Ok(()) => {
-                    return Ok(Staging {
-                        path,
-                        destination: destination.to_path_buf(),
-                    });
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < 100 => {
-                    attempt += 1;
-                }
-                Err(error) => return Err(Error::io("create", &path)(error)),
-            }
-        }
+        let (path, ()) = slipway_atomic_file::create_beside(destination, fs::create_dir)
+            .map_err(Error::io("create", destination))?;
+        Ok(Staging {
+            path,
+            destination: destination.to_path_buf(),
+        })
     }
 
     pub fn path(&self) -> &Path {

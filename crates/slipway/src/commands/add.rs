@@ -3,6 +3,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use slipway_atomic_file::AtomicFile;
 use slipway_debian::config::Config;
 use slipway_debian::config_edit::add_packages;
 use slipway_debian::contents_index::File;
@@ -60,15 +61,10 @@ impl Add {
         let pins = old.as_ref().filter(|lock| lock.release == config.release);
         let new = sources.relock(&config, pins, &BTreeSet::new())?;
 
-        let temporary = path.with_extension("toml.new");
-        let written = fs::write(&temporary, &edited)
-            .with_context(|| format!("writing {}", temporary.display()))
-            .and_then(|()| Ok(new.write(&project.lock())?))
-            .and_then(|()| fs::rename(&temporary, &path).context("writing slipway.toml"));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written?;
+        let writing = || format!("writing {}", path.display());
+        let file = AtomicFile::create(&path, &edited).with_context(writing)?;
+        new.write(&project.lock())?;
+        file.commit().with_context(writing)?;
         let changes = Change::between(old.as_ref(), &new);
         for change in &changes {
             println!("{change}");

@@ -176,9 +176,6 @@ fn write_metadata(file: &Path, top: &Descriptor, tags: &[Reference]) -> Result<(
         let names: Vec<String> = tags.iter().map(Reference::to_string).collect();
         metadata["image.name"] = json!(names.join(","));
     }
-    let temp_dir = TempDir::beside(file)?;
-    let made = temp_dir.path().join("metadata");
-    fs::write(&made, format!("{metadata:#}\n"))?;
-    fs::rename(&made, file)?;
-    Ok(())
+    slipway_atomic_file::write(file, format!("{metadata:#}\n"))
+        .with_context(|| format!("writing {}", file.display()))
 }
