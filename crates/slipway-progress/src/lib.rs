@@ -1,6 +1,8 @@
 //! Progress of long operations. The libraries that fetch, build, push, pull and pack call
 //! [`Progress`]; the command line displays it.
 
+use std::time::Duration;
+
 /// Receives the progress of one command. It is called from several threads.
 ///
 /// Every method does nothing by default.
@@ -51,7 +53,32 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// `148.2 MB`, in units of a million bytes.
-pub fn megabytes(bytes: u64) -> String {
-    format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
+/// `148.25 MB`, in units of a million bytes, or `1.48 GB` from a billion bytes on.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        1_000_000_000.. => format!("{:.2} GB", bytes as f64 / 1e9),
+        _ => format!("{:.2} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// `3.4 s`.
+pub fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_a_unit_and_two_decimals() {
+        for (bytes, text) in [
+            (0, "0.00 MB"),
+            (6_140_000, "6.14 MB"),
+            (999_000_000, "999.00 MB"),
+            (1_480_000_000, "1.48 GB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
 }

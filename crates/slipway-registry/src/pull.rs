@@ -13,7 +13,7 @@ use crate::manifests::{cut, get};
 use crate::retry::{Failure, Tries, Work};
 use crate::session::{Action, Session};
 use crate::{Error, Reference, Result};
-use slipway_progress::{Progress, Silent, Task, count, megabytes};
+use slipway_progress::{Progress, Silent, Task, count, size};
 
 /// The parts of an image to download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn pull(
         bytes: blobs.iter().map(|blob| blob.size).sum(),
     });
     let added = blobs.iter().try_for_each(|blob| {
-        let step = format!("{}, {}", blob.digest, megabytes(blob.size));
+        let step = format!("{}, {}", blob.digest, size(blob.size));
         writer.add_blob_from(blob, Download::new(&session, blob, shown))?;
         shown.step(&step, "pulled");
         Ok::<_, Error>(())

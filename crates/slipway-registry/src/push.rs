@@ -19,7 +19,7 @@ use crate::retry::Work;
 use crate::session::{Action, Session};
 use crate::upload::{BlobOutcome, ensure_blob};
 use crate::{Error, Reference, Repository, Result};
-use slipway_progress::{Progress, Task, count, megabytes};
+use slipway_progress::{Progress, Task, count, size};
 
 /// Gzip level for layers that are recompressed during a push: a compromise, since the user is
 /// waiting.
@@ -346,7 +346,7 @@ fn send_blobs(
                         BlobOutcome::Mounted => "mounted",
                         BlobOutcome::Sent => "pushed",
                     };
-                    let step = format!("{}, {}", blob.digest, megabytes(blob.size));
+                    let step = format!("{}, {}", blob.digest, size(blob.size));
                     work.progress.step(&step, how);
                 }
                 Err(error) => {

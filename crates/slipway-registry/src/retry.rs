@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use slipway_http::RetryPolicy;
-use slipway_progress::Progress;
+use slipway_progress::{Progress, seconds};
 
 use crate::{Error, Result};
 
@@ -71,10 +71,9 @@ impl<'a> Tries<'a> {
         let Some(pause) = self.tries.next_pause(asked) else {
             return Err(error);
         };
-        self.work.progress.note(&format!(
-            "{error}: trying again in {:.1} s",
-            pause.as_secs_f64()
-        ));
+        self.work
+            .progress
+            .note(&format!("{error}: trying again in {}", seconds(pause)));
         let until = Instant::now() + pause;
         loop {
             if self.work.stopped() {

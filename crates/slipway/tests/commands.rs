@@ -452,7 +452,7 @@ fn seed_adds_missing_packages_to_the_store() {
         .publish(&fixture.mirror, &key);
     stdout(&fixture.run_with(&key, &["lock"]));
     let printed = stdout(&fixture.run_with(&key, &["seed"]));
-    assert!(printed.starts_with("1 seed, 0.0 MB, "), "{printed}");
+    assert!(printed.starts_with("1 seed, 0.00 MB, "), "{printed}");
     assert_eq!(
         stdout(&fixture.run_with(&key, &["seed"])),
         "nothing is missing\n"

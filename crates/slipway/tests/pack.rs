@@ -131,7 +131,7 @@ fn packs_a_package_with_its_program_and_platform() {
     let printed = stderr(&output);
     assert!(printed.contains(&format!("entrypoint: {}\n", program.display())));
     assert!(printed.contains("platform: linux/arm64, which the programs are for\n"));
-    assert!(printed.contains("packing 2 layers, 0.0 MB\n"), "{printed}");
+    assert!(printed.contains("packing 2 layers, 0.00 MB\n"), "{printed}");
     let shown = stdout(&output);
     assert!(shown.starts_with("platform"), "{shown}");
     let digest = image.descriptor().digest.to_string();
@@ -213,7 +213,7 @@ fn a_changed_path_repacks_one_layer() {
         program(&path.join("bin/hello"), ARM64);
     });
     let (_, output) = store.image(&changed, &[]);
-    assert!(stderr(&output).contains("packing 1 layer (1 more from the cache), 0.0 MB\n"));
+    assert!(stderr(&output).contains("packing 1 layer (1 more from the cache), 0.00 MB\n"));
     assert_eq!(store.cached().difference(&before).count(), 1);
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use slipway_progress::{Progress, Task, megabytes};
+use slipway_progress::{Progress, Task, seconds, size};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -136,7 +136,7 @@ impl Progress for Bars {
             self.note(&as_text(&Event::Step {
                 step: &bar.prefix(),
                 how,
-                seconds: Some(start.elapsed().as_secs_f64()),
+                time: Some(start.elapsed()),
             }));
         }
     }
@@ -158,22 +158,22 @@ enum Event<'a> {
     Step {
         step: &'a str,
         how: &'a str,
-        seconds: Option<f64>,
+        time: Option<Duration>,
     },
     Note(&'a str),
 }
 
 fn as_text(event: &Event) -> String {
     match event {
-        Event::Start(task) => format!("{} {}, {}", task.verb, task.what, megabytes(task.bytes)),
+        Event::Start(task) => format!("{} {}, {}", task.verb, task.what, size(task.bytes)),
         Event::Transferred { verb, done, total } => {
-            format!("{verb} {} of {}", megabytes(*done), megabytes(*total))
+            format!("{verb} {} of {}", size(*done), size(*total))
         }
         Event::Step {
             step,
             how,
-            seconds: Some(seconds),
-        } => format!("{how} {step} ({seconds:.1} s)"),
+            time: Some(time),
+        } => format!("{how} {step} ({})", seconds(*time)),
         Event::Step { step, how, .. } => format!("{how} {step}"),
         Event::Note(message) => (*message).to_owned(),
     }
@@ -189,7 +189,8 @@ fn as_json(event: &Event) -> String {
         Event::Transferred { verb, done, total } => {
             json!({"event": "progress", "verb": verb, "bytes": done, "total": total})
         }
-        Event::Step { step, how, seconds } => {
+        Event::Step { step, how, time } => {
+            let seconds = time.map(|time| time.as_secs_f64());
             json!({"event": "step", "step": step, "how": how, "seconds": seconds})
         }
         Event::Note(message) => json!({"event": "note", "message": message}),
@@ -270,7 +271,7 @@ impl Progress for Lines {
             self.print(&Event::Step {
                 step: &step,
                 how,
-                seconds: Some(start.elapsed().as_secs_f64()),
+                time: Some(start.elapsed()),
             });
         }
     }
@@ -279,7 +280,7 @@ impl Progress for Lines {
         self.print(&Event::Step {
             step,
             how,
-            seconds: None,
+            time: None,
         });
     }
 
@@ -308,12 +309,12 @@ mod tests {
         let step = Event::Step {
             step: "zlib",
             how: "built",
-            seconds: Some(1.25),
+            time: Some(Duration::from_millis(1250)),
         };
         for (event, text, object) in [
             (
                 Event::Start(&task),
-                "fetching 3 files, 1.2 MB",
+                "fetching 3 files, 1.23 MB",
                 json!({"event": "start", "verb": "fetching", "what": "3 files", "bytes": 1_234_567}),
             ),
             (

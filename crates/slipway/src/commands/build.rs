@@ -8,6 +8,7 @@ use serde_json::json;
 use slipway_nix::{Nix, StorePath};
 use slipway_oci::layout::LayoutWriter;
 use slipway_oci::{Document, Index, Layout, MediaType, Platform};
+use slipway_progress::seconds;
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
@@ -246,10 +247,10 @@ fn print_table(outcomes: &[Outcome]) {
     }
     for outcome in outcomes.iter().filter(|outcome| outcome.image.is_none()) {
         println!(
-            "{} → {} ({:.1} s)",
+            "{} → {} ({})",
             outcome.installable,
             outcome.output,
-            outcome.after.as_secs_f64()
+            seconds(outcome.after)
         );
     }
 }

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use slipway_progress::seconds;
 
 use crate::GlobalOptions;
 use crate::project::Project;
@@ -30,7 +31,7 @@ impl Seed {
         let (_, seeded) = self.options.seed(&nix, &project, &self.installables)?;
         match seeded {
             Seeded { count: 0, .. } => println!("nothing is missing"),
-            seeded => println!("{seeded}, {:.1} s", start.elapsed().as_secs_f64()),
+            seeded => println!("{seeded}, {}", seconds(start.elapsed())),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use anyhow::Result;
 use serde_json::{Value, json};
 use slipway_oci::{Digest, Document, Image, Index, Layout, MediaType, Platform};
+use slipway_progress::size;
 use slipway_verify::Printable;
 
 use crate::image::layer_provenance::{Origin, Package, origins};
@@ -161,16 +162,16 @@ impl ImageSummary {
         for (name, values) in fields {
             show_field(f, name, &values)?;
         }
-        let size: u64 = image.layers().map(|(layer, _)| layer.size).sum();
+        let bytes: u64 = image.layers().map(|(layer, _)| layer.size).sum();
         let count = image.layers().count();
-        writeln!(f, "  layers      {count}, {} MB", megabytes(size))?;
+        writeln!(f, "  layers      {count}, {}", size(bytes))?;
         for ((layer, _), origin) in image.layers().zip(origins(config)) {
             let shared = match self.shared.contains(&layer.digest) {
                 true => "shared",
                 false => "",
             };
             let digest = &layer.digest.hex()[..12];
-            let mut start = format!("{:>10} MB  {digest}  {shared:<6}", megabytes(layer.size));
+            let mut start = format!("{:>13}  {digest}  {shared:<6}", size(layer.size));
             for line in lines(&origin) {
                 writeln!(f, "{start}  {line}")?;
                 start = " ".repeat(start.len());
@@ -183,14 +184,14 @@ impl ImageSummary {
 impl fmt::Display for ImageSummary {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         if let Some(index) = &self.index {
-            let (size, layers) = self.layers();
+            let (bytes, layers) = self.layers();
             let images = match self.images.len() {
                 1 => "1 image".to_owned(),
                 count => format!("{count} images"),
             };
-            let size = megabytes(size);
+            let size = size(bytes);
             writeln!(f, "index {}", index.descriptor().digest)?;
-            writeln!(f, "  {images}, {layers} layers, {size} MB")?;
+            writeln!(f, "  {images}, {layers} layers, {size}")?;
             let annotations = pairs(&index.value().annotations, &BTreeMap::new());
             show_field(f, "annotations", &annotations)?;
         }
@@ -225,10 +226,6 @@ fn lines(origin: &Origin) -> Vec<String> {
         }
         Origin::Unknown => vec!["-".to_owned()],
     }
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.2}", bytes as f64 / 1e6)
 }
 
 /// The words of a command line, joined by spaces. Quotes a word that is empty or contains a space,

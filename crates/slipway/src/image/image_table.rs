@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 use slipway_oci::{Layout, MediaType};
+use slipway_progress::size;
 
 /// The platform column of an index.
 pub const INDEX: &str = "index";
@@ -64,7 +65,7 @@ pub fn head() -> String {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let size = format!("{:.2} MB", self.size as f64 / 1e6);
+        let size = size(self.size);
         f.write_str(&columns(&self.platform, &self.digest, &size, self.layers))
     }
 }

@@ -15,7 +15,7 @@ use slipway_debian::lock_diff::Change;
 use slipway_debian::package::PoolPath;
 use slipway_debian::{Error as DebianError, deb};
 use slipway_nix::{Deb, HashMode, Kind, Nix, Plan, Seed as NixSeed, StorePath};
-use slipway_progress::megabytes;
+use slipway_progress::{count, size};
 
 use crate::cli::temp_dir::TempDir;
 use crate::project::Project;
@@ -44,8 +44,7 @@ pub struct Seeded {
 
 impl std::fmt::Display for Seeded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let plural = if self.count == 1 { "" } else { "s" };
-        write!(f, "{} seed{plural}, {}", self.count, megabytes(self.bytes))
+        write!(f, "{}, {}", count(self.count, "seed"), size(self.bytes))
     }
 }
 

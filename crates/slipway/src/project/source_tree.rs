@@ -192,11 +192,11 @@ fn size_warning(root: &Path, copied: &Path) -> Option<String> {
     let total: u64 = sizes.iter().map(|(size, _)| size).sum();
     let (size, name) = sizes.first().filter(|_| total > LARGE)?;
     Some(format!(
-        "warning: {} has {} MB of sources, which Nix copies into its store each time they change; {name} has {} MB of \
+        "warning: {} has {} of sources, which Nix copies into its store each time they change; {name} has {} of \
          them, and is left out if .gitignore has it",
         root.display(),
-        total / 1_000_000,
-        size / 1_000_000
+        slipway_progress::size(total),
+        slipway_progress::size(*size)
     ))
 }
 

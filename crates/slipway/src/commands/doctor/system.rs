@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use slipway_progress::size;
+
 use super::Finding;
 use crate::project;
 
@@ -31,16 +33,15 @@ pub fn room(subject: &str, directory: &Path) -> Finding {
 }
 
 fn of_room(subject: &str, directory: &Path, free: u64) -> Finding {
-    let gigabytes = free as f64 / 1e9;
-    let text = format!("{gigabytes:.1} GB are free for {}", directory.display());
+    let text = format!("{} are free for {}", size(free), directory.display());
     match free {
         COMFORTABLE.. => Finding::ok(subject, text),
         NEEDED.. => Finding::note(subject, format!("{text}; free some: nix-collect-garbage")),
         _ => Finding::lacks(
             subject,
             format!(
-                "{text}, and a first build takes about {:.0}; free some: nix-collect-garbage",
-                NEEDED as f64 / 1e9
+                "{text}, and a first build takes about {}; free some: nix-collect-garbage",
+                size(NEEDED)
             ),
         ),
     }
