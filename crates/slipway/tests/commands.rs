@@ -118,6 +118,13 @@ impl Fixture {
         command
     }
 
+    /// `slipway lock` with the mirrors of the settings and of apt.
+    fn lock_with_default_mirrors(&self) -> Command {
+        let mut command = self.slipway(&["lock"]);
+        command.env_remove("SLIPWAY_DEBIAN_MIRROR");
+        command
+    }
+
     fn run(&self, arguments: &[&str]) -> Output {
         self.slipway(arguments).output().unwrap()
     }
@@ -197,8 +204,7 @@ fn rejects_a_tampered_lock_and_does_not_change_it() {
 fn explains_how_to_name_a_mirror_without_apt() {
     let fixture = Fixture::new();
     let output = fixture
-        .slipway(&["lock"])
-        .env_remove("SLIPWAY_DEBIAN_MIRROR")
+        .lock_with_default_mirrors()
         .env("PATH", fixture.path("bin"))
         .output();
     let message = error(&output.unwrap());
@@ -225,8 +231,7 @@ fn mirrors_can_be_set_for_a_user_a_system_or_a_project() {
     let bad = "mirrors = [\"nowhere\"]\n";
     let lock = || {
         let output = fixture
-            .slipway(&["lock"])
-            .env_remove("SLIPWAY_DEBIAN_MIRROR")
+            .lock_with_default_mirrors()
             .env("SLIPWAY_KEYRING", key.keyring())
             .env("XDG_CONFIG_DIRS", fixture.path("etc/xdg"))
             .env(
@@ -260,10 +265,7 @@ fn error_in_settings_names_the_file_and_line() {
         "home/.config/slipway/slipway.toml",
         "mirrors = []\nmirror = 1\n",
     );
-    let output = fixture
-        .slipway(&["lock"])
-        .env_remove("SLIPWAY_DEBIAN_MIRROR")
-        .output();
+    let output = fixture.lock_with_default_mirrors().output();
     let message = error(&output.unwrap());
     assert!(
         message.contains("home/.config/slipway/slipway.toml: line 2: unknown field `mirror`"),
@@ -278,13 +280,7 @@ fn rejects_apt_sources_of_another_distribution() {
         "apt-get",
         "#!/bin/sh\necho 'http://mirror.example/ubuntu/|noble|main|Ubuntu|Ubuntu'\n",
     );
-    let message = error(
-        &fixture
-            .slipway(&["lock"])
-            .env_remove("SLIPWAY_DEBIAN_MIRROR")
-            .output()
-            .unwrap(),
-    );
+    let message = error(&fixture.lock_with_default_mirrors().output().unwrap());
     assert!(
         message.contains("not Debian's but Ubuntu") && message.contains("--mirror URL"),
         "{message}"
@@ -301,8 +297,7 @@ fn uses_the_mirrors_of_apt() {
     let line = format!("{}/debian/|trixie|main|Debian|Debian", fixture.mirror.url());
     fixture.program("apt-get", &format!("#!/bin/sh\necho '{line}'\n"));
     let output = fixture
-        .slipway(&["lock"])
-        .env_remove("SLIPWAY_DEBIAN_MIRROR")
+        .lock_with_default_mirrors()
         .env("SLIPWAY_KEYRING", key.keyring())
         .output();
     assert!(stdout(&output.unwrap()).contains("+ tool 1\n"));
