@@ -1,6 +1,7 @@
 //! The `Release` file of a suite: the list of its indices and their expiry date.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 use crate::deb822;
 use crate::hash::Sha256;
@@ -10,8 +11,8 @@ use crate::hash::Sha256;
 pub struct Release {
     suite: String,
     codename: String,
-    /// The text of `Valid-Until` and its value in seconds since 1970.
-    pub valid_until: Option<(String, u64)>,
+    /// The text of `Valid-Until` and its value.
+    pub valid_until: Option<(String, SystemTime)>,
     /// Whether the mirror serves indices by hash (`Acquire-By-Hash`), which stays consistent during
     /// mirror updates.
     pub by_hash: bool,
@@ -46,9 +47,9 @@ impl Release {
         let valid_until = match fields.get("Valid-Until") {
             None => None,
             Some(text) => {
-                let seconds = parse_date(text)
+                let time = parse_date(text)
                     .ok_or_else(|| format!("Valid-Until: {text:?} is not a date"))?;
-                Some(((*text).to_owned(), seconds))
+                Some(((*text).to_owned(), time))
             }
         };
         Ok(Self {
@@ -82,54 +83,32 @@ impl Release {
     }
 }
 
-/// Converts a date to seconds since 1970. Accepts `Sat, 28 Nov 2026 00:53:03 UTC`, the only format
-/// that these files use.
-fn parse_date(text: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+/// Parses a date such as `Sat, 28 Nov 2026 00:53:03 UTC`, the only format that these files use. It
+/// is HTTP's format (RFC 9110, section 5.6.7) with other names of the time zone.
+fn parse_date(text: &str) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let [_, day, month, year, time, "UTC" | "GMT" | "+0000"] = words[..] else {
+    let [weekday, day, month, year, time, "UTC" | "GMT" | "+0000"] = words[..] else {
         return None;
     };
-    let day: u64 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
-    let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
-    let year: u64 = year
-        .parse()
-        .ok()
-        .filter(|year| (1970..10_000).contains(year))?;
-    let clock: Vec<u64> = time
-        .split(':')
-        .map(|part| part.parse().ok())
-        .collect::<Option<_>>()?;
-    let [hours @ 0..24, minutes @ 0..60, seconds @ 0..=60] = clock[..] else {
-        return None;
-    };
-    // Count years from March, so that the leap day comes last.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    let days = year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1;
-    const DAYS_TO_1970: u64 = 719_468;
-    Some(((days - DAYS_TO_1970) * 24 + hours) * 3600 + minutes * 60 + seconds)
+    httpdate::parse_http_date(&format!("{weekday} {day:0>2} {month} {year} {time} GMT")).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
-    fn converts_dates_to_seconds_since_1970() {
+    fn parses_dates() {
         for (text, seconds) in [
             ("Thu, 01 Jan 1970 00:00:00 UTC", 0),
             ("Tue, 29 Feb 2000 12:00:00 UTC", 951_825_600),
             ("Sat, 28 Nov 2026 00:53:03 UTC", 1_795_827_183),
             ("Mon,  1 Mar 2027 23:59:59 UTC", 1_803_945_599),
         ] {
-            assert_eq!(parse_date(text), Some(seconds), "{text}");
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(parse_date(text), Some(time), "{text}");
         }
         for text in [
             "",

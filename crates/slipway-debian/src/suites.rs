@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::error::Error;
 use crate::fetch::{Download, Fetcher};
@@ -82,11 +82,8 @@ impl Suites<'_> {
                 got: release.names(),
             });
         }
-        if let Some((until, seconds)) = &release.valid_until {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs());
-            if now > *seconds {
+        if let Some((until, time)) = &release.valid_until {
+            if SystemTime::now() > *time {
                 let expired = Error::Expired {
                     url,
                     until: until.clone(),
