@@ -1,7 +1,7 @@
 //! SHA-256 digests. They authenticate every file that comes from a mirror.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -21,13 +21,8 @@ impl Sha256 {
     /// Returns the digest of everything that remains in `reader`.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut hasher = Hasher::default();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match reader.read(&mut buffer)? {
-                0 => return Ok(hasher.finish()),
-                n => hasher.update(&buffer[..n]),
-            }
-        }
+        io::copy(&mut reader, &mut hasher)?;
+        Ok(hasher.finish())
     }
 }
 
@@ -44,6 +39,17 @@ impl Hasher {
     /// Returns the digest of all bytes added.
     pub fn finish(self) -> Sha256 {
         Sha256(self.0.finalize().into())
+    }
+}
+
+impl Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

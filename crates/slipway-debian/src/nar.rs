@@ -70,18 +70,8 @@ fn add_node(hasher: &mut Hasher, path: &Path) -> io::Result<()> {
 /// Adds the contents of a file of `length` bytes. Fails if the file is shorter.
 fn add_file(hasher: &mut Hasher, path: &Path, length: u64) -> io::Result<()> {
     hasher.update(&length.to_le_bytes());
-    let mut file = File::open(path)?.take(length);
-    let mut buffer = vec![0; 64 * 1024];
-    let mut read = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 if read == length => break,
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            more => {
-                hasher.update(&buffer[..more]);
-                read += more as u64;
-            }
-        }
+    if io::copy(&mut File::open(path)?.take(length), hasher)? < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
     pad(hasher, length);
     Ok(())
