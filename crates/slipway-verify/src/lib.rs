@@ -7,6 +7,7 @@
 //! [`verify`] reads each layer once into a tree of names, modes and ELF data, in bounded memory,
 //! then checks the tree. Each problem is a [`Finding`].
 
+mod closure;
 mod elf;
 mod entrypoint;
 mod finding;
@@ -21,6 +22,7 @@ mod report;
 mod symbol_lookup;
 mod tree;
 
+pub use closure::{Difference, DifferenceKind, compare};
 pub use finding::{Fault, Finding};
 pub use library_search::Counts;
 pub use machine::Machine;
