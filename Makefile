@@ -15,7 +15,7 @@ export NIX_CONFIG
 # An error says where it arose in its own words.
 export RUST_LIB_BACKTRACE := 0
 
-.PHONY: all check demo images test test-flaky setup $(SLIPWAY)
+.PHONY: all audit check demo images test test-flaky setup $(SLIPWAY)
 
 all: demo
 
@@ -63,6 +63,14 @@ check: images
 	cargo test --workspace --exclude reporter --exclude end-to-end --locked --quiet
 	$(SLIPWAY) seed .\#formatter.$(SYSTEM)
 	nix fmt -- --check flake.nix nix examples
+
+# Unused and duplicate dependencies, and their licenses. Building the two tools takes minutes the first time.
+AUDIT_TOOLS := $(abspath target/audit-tools)
+
+audit:
+	cargo install --locked --quiet --root $(AUDIT_TOOLS) cargo-deny@0.20.2 cargo-machete@0.9.2
+	$(AUDIT_TOOLS)/bin/cargo-machete crates tests
+	$(AUDIT_TOOLS)/bin/cargo-deny --locked check bans licenses sources
 
 # Without debugging information tests are compiled sooner, and take less room.
 test: export CARGO_PROFILE_DEV_DEBUG := 0
