@@ -2,8 +2,9 @@
 //!
 //! This is not a general solver. Within a stable release nearly every relation is satisfied by the
 //! newest version. The solver takes the preferred version of each package (the previous pin,
-//! otherwise the newest). When two choices conflict, it excludes one of them and starts again. Each
-//! round excludes one more version, so it terminates.
+//! otherwise the newest). When two choices conflict, or one depends on something that is not
+//! available, it excludes one and starts again. Each round excludes one more version, so it
+//! terminates.
 //!
 //! `Breaks` is ignored, and `Conflicts` is an error instead of a reason to choose another version.
 //! Packages are unpacked into separate trees and never overwrite each other, but two conflicting
@@ -48,15 +49,19 @@ pub fn resolve(request: &Request, index: &Index, pins: &[Package]) -> Result<Vec
         pins: pins.iter().map(|pin| (pin.name.as_str(), pin)).collect(),
         struck_out: HashSet::new(),
     };
+    let mut unsatisfiable = None;
     loop {
         match solver.attempt() {
             Ok(resolved) => return Ok(resolved),
-            Err(Stop::Clash(package)) => {
-                solver
-                    .struck_out
-                    .insert((package.name, package.version.to_string()));
+            Err(Stop::Clash(package)) => solver.strike_out(*package),
+            Err(Stop::Unsatisfiable(package, error)) => {
+                unsatisfiable.get_or_insert(error);
+                solver.strike_out(*package);
             }
-            Err(Stop::Error(e)) => return Err(e),
+            Err(Stop::Error(error)) => {
+                let excluded = matches!(error, Error::NoPackage { .. });
+                return Err(unsatisfiable.filter(|_| excluded).unwrap_or(error));
+            }
         }
     }
 }
@@ -71,6 +76,9 @@ struct Solver<'a> {
 enum Stop {
     /// This choice conflicts with the others; exclude it and start again.
     Clash(Box<Package>),
+    /// This choice depends on something that is not available; exclude it and start again. If
+    /// nothing can take its place, the error says why.
+    Unsatisfiable(Box<Package>, Error),
     Error(Error),
 }
 
@@ -169,20 +177,20 @@ impl Solver<'_> {
         if let Some(in_the_way) = clash {
             return Err(Stop::Clash(Box::new(in_the_way)));
         }
-        // Another version of the dependent may have satisfiable dependencies.
-        let others = self.candidates(&dependent.name)?;
-        if others
-            .iter()
-            .any(|other| other.version != dependent.version)
-        {
-            return Err(Stop::Clash(Box::new(dependent.clone())));
-        }
+        // Another version of the dependent, or an alternative to it, may have satisfiable
+        // dependencies.
         let names: Vec<String> = group.iter().map(ToString::to_string).collect();
         let reason = format!(
             "{dependent} depends on {}, which none of its suites has",
             names.join(" | ")
         );
-        Err(self.unsatisfiable(reason).into())
+        let error = self.unsatisfiable(reason);
+        Err(Stop::Unsatisfiable(Box::new(dependent.clone()), error))
+    }
+
+    fn strike_out(&mut self, package: Package) {
+        self.struck_out
+            .insert((package.name, package.version.to_string()));
     }
 
     /// Returns the versions of a package in order of preference: the pin first, then the highest
@@ -490,6 +498,17 @@ mod tests {
         assert_eq!(
             try_resolve("a-dev", "", lines, &[pin("a-dev", "1", "a")]).unwrap(),
             "a 2; a-dev 2 → a"
+        );
+    }
+
+    #[test]
+    fn takes_the_next_alternative_if_a_dependency_of_the_first_is_not_available() {
+        let lines = "a 1 [Depends: b | d]\n b 1 [Depends: c]\n c 1 [Depends: missing]\n d 1";
+        assert_eq!(resolved("a", "", lines), "a 1 → d; d 1");
+        let lines = "a 1 [Depends: b]\n b 1 [Depends: c]\n c 1 [Depends: missing]";
+        assert_eq!(
+            try_resolve("a", "", lines, &[]).unwrap_err(),
+            "set test (amd64): c 1 (amd64) depends on missing, which none of its suites has"
         );
     }
 }
