@@ -36,11 +36,15 @@ pub struct Built {
 impl Nix {
     /// Builds a plan. Returns the derivations that were built.
     ///
+    /// It builds the plan's derivations and does not evaluate the installables again, so sources
+    /// that changed since then do not matter.
+    ///
     /// When a build fails, the last lines of its log are sent to `progress`.
     pub fn build(&self, plan: &Plan, progress: &dyn Progress) -> Result<Vec<Built>, Error> {
         let call = self.nix().args(["build", "--no-link"]);
         let call = call.args(["--log-format", "internal-json"]);
-        let call = call.args(plan.targets.iter().map(|target| &target.installable));
+        let derivations = plan.targets.iter().map(|target| &target.derivation);
+        let call = call.args(derivations.map(|it| self.output_of(it)));
         self.announce(&call);
         let start = Instant::now();
         let mut child = call.start(Some(self.directory()))?;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::call::Call;
 use crate::error::Error;
+use slipway_store_path::StorePath;
 
 /// First version with flakes, as `MAJOR.MINOR`.
 const OLDEST: (u32, u32) = (2, 4);
@@ -16,6 +17,9 @@ const CONFIG_SHOW: (u32, u32) = (2, 20);
 
 /// First version with `nix derivation show`.
 const DERIVATION_SHOW: (u32, u32) = (2, 15);
+
+/// First version with `DERIVATION^OUTPUT`. Before it, a derivation stands for its outputs.
+const SELECTS_OUTPUTS: (u32, u32) = (2, 13);
 
 /// A Nix installation that passed the checks, with the directory to run in.
 #[derive(Debug)]
@@ -180,6 +184,15 @@ impl Nix {
             self.nix().args(["derivation", "show"])
         } else {
             self.nix().arg("show-derivation")
+        }
+    }
+
+    /// The installable of a derivation's output `out` in this version.
+    pub(crate) fn output_of(&self, derivation: &StorePath) -> String {
+        if self.version >= SELECTS_OUTPUTS {
+            format!("{derivation}^out")
+        } else {
+            derivation.to_string()
         }
     }
 

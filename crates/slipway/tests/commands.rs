@@ -618,9 +618,56 @@ fn seed_satisfies_its_fixed_output_derivation() {
     let built = stdout(&own_store(&["build", ".#image"]));
     assert!(built.contains("tool_1-1_amd64.deb (0.0 s)"), "{built}");
     assert_eq!(fixture.read("result"), "contents of tool 1~1");
-    // Directories in the store are read-only.
-    let _ = Command::new("chmod")
-        .args(["-R", "u+w"])
-        .arg(fixture.path("nix"))
-        .status();
+    make_writable(&fixture.path("nix"));
+}
+
+/// A flake whose output is a link to its file `source`, made without a shell.
+const LINK_FLAKE: &str = r#"{ outputs = { self }: {
+  packages.x86_64-linux.image = derivation {
+    name = "link";
+    builder = "builtin:buildenv";
+    derivations = "";
+    manifest = ./source;
+    system = "x86_64-linux";
+  };
+}; }"#;
+
+/// A `nix` that changes the file `source` before it builds.
+const NIX_WITH_AN_EDITOR: &str = r#"#!/bin/sh
+case $* in *--no-link*) echo changed >source ;; esac
+PATH=${PATH#*:}
+exec nix "$@"
+"#;
+
+#[test]
+#[ignore = "needs nix"]
+fn builds_the_sources_as_they_were_at_the_start() {
+    let fixture = Fixture::new();
+    fixture.write("flake.nix", LINK_FLAKE);
+    fixture.write("source", "original");
+    fixture.program("nix", NIX_WITH_AN_EDITOR);
+    for arguments in [&["init", "--quiet"][..], &["add", "flake.nix", "source"]] {
+        let mut git = Command::new("git");
+        git.current_dir(fixture.directory.path()).args(arguments);
+        assert!(git.status().unwrap().success());
+    }
+    let mut build = fixture.slipway(&["build", ".#image"]);
+    let output = with_own_store(&mut build, fixture.directory.path()).output();
+    assert!(stdout(&output.unwrap()).starts_with(".#image → "));
+    assert_eq!(fixture.read("result/manifest.nix"), "original");
+    assert_eq!(fixture.read("source"), "changed\n");
+    make_writable(&fixture.path("nix"));
+}
+
+/// Makes a store removable: directories in it are read-only.
+fn make_writable(store: &Path) {
+    let mut chmod = Command::new("chmod");
+    assert!(
+        chmod
+            .args(["-R", "u+w"])
+            .arg(store)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
