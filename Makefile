@@ -1,5 +1,5 @@
 # `make` sets the machine up, builds the images and shows the reporter at work; `make check` is for while you edit;
-# `make test` proves all of it.
+# `make test` and `make test-long` prove all of it.
 
 SLIPWAY := target/driver/slipway
 
@@ -15,7 +15,7 @@ export NIX_CONFIG
 # An error says where it arose in its own words.
 export RUST_LIB_BACKTRACE := 0
 
-.PHONY: all audit check demo images test test-flaky setup $(SLIPWAY)
+.PHONY: all audit check demo images test test-flaky test-long setup $(SLIPWAY)
 
 all: demo
 
@@ -89,6 +89,14 @@ test: demo
 		$(STAGE) 'end-to-end tests' tests/end-to-end $(TIMES)
 	@echo 'the stages:' && cat $(STAGES)
 	@echo 'the twenty slowest of the end-to-end tests:' && sort -rn $(TIMES) | head -n 20
+
+# The end-to-end tests that are long by nature; tests/long says which. TIME_LIMIT bounds them, in seconds.
+test-long: export CARGO_PROFILE_DEV_DEBUG := 0
+test-long: images
+	@rm -f $(TIMES)
+	setup/test-tools && setup/kafka && setup/newest-nix
+	PATH="$(TOOLS)/usr/bin:$(TOOLS)/usr/sbin:$$PATH" SLIPWAY=$(abspath $(SLIPWAY)) tests/long $(TIMES)
+	@cat $(TIMES)
 
 # Looks for tests that fail under load; takes about an hour.
 test-flaky: setup $(SLIPWAY)

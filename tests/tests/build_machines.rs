@@ -75,6 +75,7 @@ fn built_by(machine: &Platform, expression: &str) -> Result<PathBuf> {
 }
 
 #[test]
+#[ignore = "long: builds the compiler under emulation"]
 fn an_emulated_machine_builds_a_compiler_and_a_program() -> Result<()> {
     let own = Platform::own()?;
     let mut others = machines()?.into_iter().filter(|it| !it.is_native());
