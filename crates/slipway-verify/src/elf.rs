@@ -12,6 +12,7 @@ use object::pod::{Pod, from_bytes, slice_from_bytes};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 use tempfile::SpooledTempFile;
 
+use crate::go_build::{self, GoBuild};
 use crate::machine::{MAGIC, Machine};
 use crate::paths;
 pub use symbols::Symbols;
@@ -51,6 +52,8 @@ pub struct Elf {
     pub paths: Vec<Vec<u8>>,
     /// Why the kernel or the loader cannot start it as a program.
     pub obstacle: Option<&'static str>,
+    /// How a program in Go was built.
+    pub go: Option<GoBuild>,
 }
 
 impl Elf {
@@ -63,7 +66,8 @@ impl Elf {
             .flatten()
             .chain(single.into_iter().flatten());
         let text: usize = all.map(|text| text.len() + size_of::<Vec<u8>>()).sum();
-        text + self.symbols.as_ref().map_or(0, Symbols::size)
+        let go = self.go.as_ref().map_or(0, GoBuild::text);
+        text + go + self.symbols.as_ref().map_or(0, Symbols::size)
     }
 }
 
@@ -163,10 +167,13 @@ impl Parts {
             symbols: Some(Symbols::default()),
             paths: Vec::new(),
             obstacle: obstacle(header, segments, self.size, endian),
+            go: None,
         };
-        if self.is_debug_file(header, endian) {
+        let sections = self.sections(header, endian);
+        if is_debug_file::<H>(&sections, endian) {
             return Ok(found);
         }
+        found.go = self.go_build(header, &sections, endian);
         if let Some(interpreter) = segment(elf::PT_INTERP) {
             found.interpreter = Some(self.text(interpreter.p_offset(endian).into())?);
         }
@@ -233,24 +240,42 @@ impl Parts {
         Ok(found)
     }
 
-    /// Whether the file contains only separate debugging information. Such a file has the headers
-    /// of the original, but not its code. Source: objcopy(1), `--only-keep-debug`.
-    fn is_debug_file<H: FileHeader<Endian = Endianness>>(
+    /// The section headers. A file without them can be loaded.
+    fn sections<H: FileHeader<Endian = Endianness>>(
         &mut self,
         header: &H,
         endian: Endianness,
-    ) -> bool {
+    ) -> Vec<H::SectionHeader> {
         let count = usize::from(header.e_shnum(endian));
         let size = (count * size_of::<H::SectionHeader>()) as u64;
         let Ok(bytes) = self.at(header.e_shoff(endian).into(), size) else {
-            return false;
+            return Vec::new();
         };
-        pods::<H::SectionHeader>(&bytes, count).is_ok_and(|sections| {
-            sections.iter().any(|it| {
-                it.sh_type(endian) == elf::SHT_NOBITS
-                    && it.sh_flags(endian).contains(elf::SHF_EXECINSTR)
-            })
-        })
+        pods::<H::SectionHeader>(&bytes, count).map_or(Vec::new(), <[_]>::to_vec)
+    }
+
+    fn go_build<H: FileHeader<Endian = Endianness>>(
+        &mut self,
+        header: &H,
+        sections: &[H::SectionHeader],
+        endian: Endianness,
+    ) -> Option<GoBuild> {
+        let names = sections.get(usize::from(header.e_shstrndx(endian).0))?;
+        let names = self.content::<H>(names, endian)?;
+        let section = sections.iter().find(|it| {
+            let name = names.get(it.sh_name(endian) as usize..).unwrap_or_default();
+            name.split(|&byte| byte == 0).next() == Some(go_build::SECTION)
+        })?;
+        GoBuild::parse(&self.content::<H>(section, endian)?)
+    }
+
+    fn content<H: FileHeader<Endian = Endianness>>(
+        &mut self,
+        section: &H::SectionHeader,
+        endian: Endianness,
+    ) -> Option<Vec<u8>> {
+        let (offset, size) = section.file_range(endian)?;
+        self.at(offset, size).ok()
     }
 
     /// Reads the record at an offset.
@@ -301,6 +326,17 @@ impl Parts {
             }
         }
     }
+}
+
+/// Whether the file contains only separate debugging information. Such a file has the headers of
+/// the original, but not its code. Source: objcopy(1), `--only-keep-debug`.
+fn is_debug_file<H: FileHeader<Endian = Endianness>>(
+    sections: &[H::SectionHeader],
+    endian: Endianness,
+) -> bool {
+    sections.iter().any(|it| {
+        it.sh_type(endian) == elf::SHT_NOBITS && it.sh_flags(endian).contains(elf::SHF_EXECINSTR)
+    })
 }
 
 /// A dynamic section. As in the loader, the first entry of a tag counts, and `DT_NULL` ends it.

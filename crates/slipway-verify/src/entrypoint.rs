@@ -5,6 +5,7 @@ use slipway_oci::config::RuntimeConfig;
 
 use crate::elf;
 use crate::finding::{Fault, Findings};
+use crate::go_build::GoBuild;
 use crate::image_contents::Contents;
 use crate::paths::package_of;
 use crate::printable::printable;
@@ -16,9 +17,15 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 /// `search_binary_handler`).
 const SCRIPT_LIMIT: usize = 5;
 
-/// Checks the entrypoint. Returns the program that the image runs, escaped for printing, or `None`
-/// if the image names none.
-pub fn check(tree: &Tree, runtime: &RuntimeConfig, findings: &mut Findings) -> Option<String> {
+/// The program that an image runs.
+pub struct Entrypoint {
+    /// Its name, escaped for printing.
+    pub name: String,
+    pub go: Option<GoBuild>,
+}
+
+/// Checks the entrypoint. Returns `None` if the image names none.
+pub fn check(tree: &Tree, runtime: &RuntimeConfig, findings: &mut Findings) -> Option<Entrypoint> {
     let word = runtime.entrypoint.iter().chain(&runtime.cmd).next()?;
     let directory = runtime.working_dir.as_deref().unwrap_or("/");
     let name = printable(word.as_bytes());
@@ -31,15 +38,21 @@ pub fn check(tree: &Tree, runtime: &RuntimeConfig, findings: &mut Findings) -> O
         let Some(found) = in_path(tree, path, word) else {
             let path = printable(path.as_bytes());
             findings.add(name.clone(), Fault::NotInPath { path });
-            return Some(name);
+            return Some(Entrypoint { name, go: None });
         };
         found
     };
+    let mut go = None;
     match tree.find(&path) {
         Err(_) => findings.add(name.clone(), Fault::NoProgram),
-        Ok(found) => check_program(tree, &found, findings),
+        Ok(found) => {
+            check_program(tree, &found, findings);
+            if let Kind::Elf(elf) = &tree.node(found.id).kind {
+                go.clone_from(&elf.go);
+            }
+        }
     }
-    Some(name)
+    Some(Entrypoint { name, go })
 }
 
 /// Checks the user and the working directory. The user is `USER[:GROUP]`, each a name or a number.

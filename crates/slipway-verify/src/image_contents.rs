@@ -13,7 +13,7 @@ use crate::tree::{Kind, Lost, Node, PATH_LIMIT, Tree, join};
 
 /// Most bytes that a layer may unpack to. The largest images in use, with machine learning
 /// libraries, have 30 GB in total.
-const UNPACKED_LIMIT: u64 = 128 << 30;
+pub const UNPACKED_LIMIT: u64 = 128 << 30;
 /// Most entries in an image. A full desktop system has 300,000.
 const ENTRY_LIMIT: usize = 1_000_000;
 /// Most bytes of names, symbols and other text kept in memory. A system of 1,000 programs and 1,300

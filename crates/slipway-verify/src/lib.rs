@@ -11,6 +11,7 @@ mod closure;
 mod elf;
 mod entrypoint;
 mod finding;
+mod go_build;
 mod image_contents;
 mod library_search;
 mod load_scope;
@@ -24,6 +25,7 @@ mod tree;
 
 pub use closure::{Difference, DifferenceKind, compare};
 pub use finding::{Fault, Finding};
+pub use go_build::{GoBuild, go_build};
 pub use library_search::Counts;
 pub use machine::Machine;
 pub use printable::Printable;

@@ -5,6 +5,7 @@ use std::{fmt, io};
 use slipway_oci::{Descriptor, Digest, Image, Layout, Platform, Result};
 
 use crate::finding::{Fault, Finding, Findings, MAX_LAYERS};
+use crate::go_build::GoBuild;
 use crate::image_contents;
 use crate::library_search::{self, Counts};
 use crate::tree::Kind;
@@ -26,6 +27,8 @@ pub struct Report {
     pub counts: Counts,
     /// The program that the image runs, escaped for printing.
     pub entrypoint: Option<String>,
+    /// How that program was built, if it is in Go.
+    pub go: Option<GoBuild>,
     /// Faults and warnings.
     pub findings: Vec<Finding>,
 }
@@ -57,6 +60,10 @@ impl fmt::Display for Report {
             Some(entrypoint) => format!("runs {entrypoint}"),
             None => "says no program to run".to_owned(),
         };
+        let go = match &self.go {
+            Some(go) => format!(" ({go})"),
+            None => String::new(),
+        };
         let machine = match self.machine_known {
             true => "",
             false => {
@@ -69,7 +76,7 @@ impl fmt::Display for Report {
         };
         write!(
             f,
-            "{platform}: {result}: {}, {}, {}, {}; {runs}{machine}",
+            "{platform}: {result}: {}, {}, {}, {}; {runs}{go}{machine}",
             count(self.layers, "layer", "layers"),
             count(self.files, "file", "files"),
             count(self.counts.programs, "ELF program", "ELF programs"),
@@ -112,6 +119,7 @@ fn verify_image(
         files: 0,
         counts: Counts::default(),
         entrypoint: None,
+        go: None,
         findings: Vec::new(),
     };
     let unwanted = |platform: &Option<Platform>| match (wanted, platform) {
@@ -188,6 +196,9 @@ fn check_image(layout: &Layout, image: &Image, report: &mut Report, findings: &m
         .map(|it| it.as_bytes().to_vec())
         .collect();
     report.counts = library_search::check(&contents, machine, &library_path, findings);
-    report.entrypoint = entrypoint::check(&contents.tree, runtime, findings);
+    if let Some(entrypoint) = entrypoint::check(&contents.tree, runtime, findings) {
+        report.entrypoint = Some(entrypoint.name);
+        report.go = entrypoint.go;
+    }
     entrypoint::check_surroundings(&contents, runtime, findings);
 }

@@ -3,6 +3,7 @@
 pub mod container_engine;
 pub mod entrypoint_detection;
 pub mod export;
+pub mod go_build;
 pub mod image_source;
 pub mod image_summary;
 pub mod image_table;

@@ -8,6 +8,7 @@ use slipway_verify::{Report, is_sound};
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
+use crate::image::go_build;
 use crate::image::image_source;
 
 /// Check that an image is complete and can start
@@ -41,8 +42,8 @@ impl Verify {
 }
 
 /// `{"ok", "images": [{"platform", "digest", "ok", "machineKnown", "layers", "files", "programs",
-/// "libraries", "entrypoint", "findings": [{"fault", "subject", "message", "warning"}]}]}`.
-/// `platform` and `entrypoint` may be null. `fault` is a code that stays the same between versions.
+/// "libraries", "entrypoint", "go", "findings": [{"fault", "subject", "message", "warning"}]}]}`.
+/// `platform`, `entrypoint` and `go`, the build information of a program in Go, may be null. `fault` is a code that stays the same between versions.
 fn json(reports: &[Report]) -> Value {
     let image = |report: &Report| {
         let findings = report.findings.iter().map(|finding| {
@@ -63,6 +64,7 @@ fn json(reports: &[Report]) -> Value {
             "programs": report.counts.programs,
             "libraries": report.counts.libraries,
             "entrypoint": report.entrypoint,
+            "go": report.go.as_ref().map(go_build::to_json),
             "findings": findings.collect::<Vec<_>>(),
         })
     };

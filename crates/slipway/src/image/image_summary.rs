@@ -1,5 +1,6 @@
-//! Summarizes an image from its manifest and configuration alone. It reads no layers, so an image
-//! in a registry can be inspected without a download of its layers.
+//! Summarizes an image from its manifest and configuration. It needs no layers, so an image in a
+//! registry can be inspected without a download of its layers. If the layers are here, it also tells
+//! how a program in Go was built.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,8 +9,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use slipway_oci::{Digest, Document, Image, Index, Layout, MediaType, Platform};
 use slipway_progress::size;
-use slipway_verify::Printable;
+use slipway_verify::{GoBuild, Printable};
 
+use crate::image::go_build;
 use crate::image::layer_provenance::{Origin, Package, origins};
 
 /// Maximum length, in columns, of a build step of another tool.
@@ -22,6 +24,8 @@ pub struct ImageSummary {
     images: Vec<Image>,
     /// Layers that the images of several platforms share.
     shared: BTreeSet<Digest>,
+    /// How the programs in Go that the images run were built, by the digest of the manifest.
+    go: BTreeMap<Digest, GoBuild>,
 }
 
 impl ImageSummary {
@@ -39,6 +43,11 @@ impl ImageSummary {
             None => all,
             Some(platform) => vec![layout.image(platform)?],
         };
+        let go = images.iter().filter_map(|image| {
+            let digest = image.manifest().descriptor().digest;
+            Some((digest, slipway_verify::go_build(layout, image)?))
+        });
+        let go = go.collect();
         let is_index = top.media_type.meaning() == MediaType::Index;
         Ok(Self {
             index: match is_index {
@@ -47,6 +56,7 @@ impl ImageSummary {
             },
             images,
             shared,
+            go,
         })
     }
 
@@ -62,7 +72,8 @@ impl ImageSummary {
     /// or null. `size` is the total size of all distinct layers in bytes.
     ///
     /// An image is `{"platform", "digest", "mediaType", "config", "created", "entrypoint", "cmd",
-    /// "env", "user", "workdir", "ports", "labels", "annotations", "size", "layers": […]}`.
+    /// "env", "user", "workdir", "ports", "labels", "annotations", "go", "size", "layers": […]}`.
+    /// `go` is the build information of the program, if it is in Go and the layers are here.
     ///
     /// A layer is `{"digest", "diffId", "mediaType", "size", "shared", "storePaths", "packages",
     /// "step"}`: `storePaths` are the Nix store paths in it; `packages` are those of them that are
@@ -129,9 +140,14 @@ impl ImageSummary {
             "ports": runtime.exposed_ports.keys().collect::<Vec<_>>(),
             "labels": runtime.labels,
             "annotations": manifest.value().annotations,
+            "go": self.go_build(image).map(go_build::to_json),
             "size": image.layers().map(|(layer, _)| layer.size).sum::<u64>(),
             "layers": layers.collect::<Vec<_>>(),
         })
+    }
+
+    fn go_build(&self, image: &Image) -> Option<&GoBuild> {
+        self.go.get(&image.manifest().descriptor().digest)
     }
 
     fn show_image(&self, image: &Image, f: &mut fmt::Formatter) -> fmt::Result {
@@ -158,6 +174,13 @@ impl ImageSummary {
         ];
         // Skip annotations that repeat a label.
         let annotations = &image.manifest().value().annotations;
+        fields.push((
+            "built with",
+            self.go_build(image)
+                .map(GoBuild::to_string)
+                .into_iter()
+                .collect(),
+        ));
         fields.push(("annotations", pairs(annotations, &runtime.labels)));
         for (name, values) in fields {
             show_field(f, name, &values)?;
