@@ -3,6 +3,7 @@
 pub mod build_hints;
 pub mod cargo;
 pub mod git_crates;
+pub mod known_files;
 pub mod native_libraries;
 pub mod package_sources;
 pub mod platform_table;

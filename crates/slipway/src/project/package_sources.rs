@@ -21,10 +21,11 @@ use slipway_http::RetryPolicy;
 use slipway_progress::Progress;
 
 use crate::cli::progress;
+use crate::project::known_files::KnownFiles;
 use crate::project::settings;
 use crate::project::{self, Project};
 
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[group(skip)]
 pub struct Options {
     /// Mirror of Debian's archive to use instead of those in the settings or apt's sources
@@ -152,8 +153,25 @@ impl Sources {
         .run()?)
     }
 
-    /// For each file, the package that contains it, from the suites of a set.
+    /// For each file, the package that contains it, from the table of known files or the suites of a
+    /// set.
     pub fn packages_with(&self, files: &[File], set: &Set) -> Result<Vec<Result<String>>> {
+        let known = KnownFiles::read()?;
+        let is_unknown = |file: &&File| known.package(file).is_none();
+        let others: Vec<File> = files.iter().filter(is_unknown).cloned().collect();
+        let mut found = match others.is_empty() {
+            true => Vec::new(),
+            false => self.look_up(&others, set)?,
+        }
+        .into_iter();
+        let rows = files.iter().filter_map(|file| match known.package(file) {
+            Some(package) => Some(Ok(package.clone())),
+            None => found.next(),
+        });
+        Ok(rows.collect())
+    }
+
+    fn look_up(&self, files: &[File], set: &Set) -> Result<Vec<Result<String>>> {
         let verifier = Verifier::find(self.keyring.as_deref())?;
         let architecture = set.architectures.first().map_or("", String::as_str);
         let suites = self.suites(&verifier);
