@@ -44,6 +44,23 @@
     inherit (package) version;
   };
 
+  # derivation: Debian's go, with which `slipway lock` and `slipway seed` download Go toolchains
+  golang = derivation {
+    inherit system;
+    name = "golang";
+    PATH = "${bootstrap}/bin";
+    args = ["-e" "-c" "mkdir -p $out/bin; ln -s ${debs.go.${buildPlatform.debian}."golang-1.24-go"}/lib/go-1.24/bin/go $out/bin"];
+    builder = "${bootstrap}/bin/bash";
+  };
+
+  # derivation: the default Go toolchain
+  go = import ./go/toolchain.nix {
+    inherit bash buildPlatform golang seeds;
+    default = lock.go;
+    locked = {};
+    version = null;
+  };
+
   # the build machine's entry of `targets`
   build = targets.${buildPlatformName};
   # attribute set: target.nix for each platform, by name
@@ -60,6 +77,8 @@
       import ./target.nix {
         inherit bash bootstrap buildPlatform crateOf patchelf platform platformName seeds system;
         debs = debs // {inherit libraries;};
+        inherit golang;
+        goDefault = lock.go;
         pinnedTools = tools;
         buildTarget =
           if platformName == buildPlatformName
@@ -130,6 +149,8 @@ in {
     debsOf
     emulatorOf
     formatter
+    go
+    golang
     image
     index
     pack

@@ -1,7 +1,9 @@
 # Returns the output `lib` of the flake, the functions with which other flakes build images:
 #
-#   mkProject  function: all outputs of a flake for a cargo workspace (project.nix)
-#   SYSTEM     attribute set for a build machine of that system, such as lib.x86_64-linux
+#   merge        function: the outputs of several projects in one repository (merge.nix)
+#   mkGoProject  function: all outputs of a flake for Go modules (go-project.nix)
+#   mkProject    function: all outputs of a flake for a cargo workspace (rust-project.nix)
+#   SYSTEM       attribute set for a build machine of that system, such as lib.x86_64-linux
 #     targets.PLATFORM  buildRust, stdenv.mkDerivation, libraries (Debian packages by name), … (target.nix)
 #     image             function: the OCI image layout of a package (image.nix)
 #     index             function: one OCI image layout of several images (index.nix)
@@ -21,4 +23,10 @@
 in
   forSystem.${reference.nix}
   // forSystem
-  // {mkProject = import ./project.nix {inherit slipways;};}
+  // (let
+    project = import ./project.nix {inherit slipways;};
+  in {
+    merge = import ./merge.nix;
+    mkGoProject = import ./go-project.nix {inherit project;};
+    mkProject = import ./rust-project.nix {inherit project;};
+  })

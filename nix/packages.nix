@@ -51,6 +51,7 @@ in
   }) (filter (name: examples.${name} ? default) (attrNames examples)))
   // {
     default = command;
+    inherit (slipway) go golang;
     image = slipway.defaultImages;
     image-all = slipway.allImages;
     kubectl = slipway.debs.kubectl.${buildPlatform.debian}.kubectl;

@@ -9,6 +9,7 @@
 #   default      bool: whether `.#image` includes the platform; `.#image-all` includes all
 #   elfMachine   string: machine of the ELF header, as readelf prints it
 #   endian       string: byte order, "little" or "big"
+#   go           attribute set of strings: environment variables with which Go compiles for the platform
 #   gnu          string: GNU triplet, which is also Debian's multiarch directory
 #   interpreter  string: file name of the loader
 #   ldflags      list of strings: flags with which every program is linked
@@ -29,6 +30,7 @@
     default = true;
     elfMachine = "AArch64";
     endian = "little";
+    go = {GOARCH = "arm64";};
     gnu = "aarch64-linux-gnu";
     interpreter = "ld-linux-aarch64.so.1";
     ldflags = [];
@@ -50,6 +52,10 @@
     default = false;
     elfMachine = "ARM";
     endian = "little";
+    go = {
+      GOARCH = "arm";
+      GOARM = "7";
+    };
     gnu = "arm-linux-gnueabihf";
     interpreter = "ld-linux-armhf.so.3";
     ldflags = [];
@@ -71,6 +77,10 @@
     default = false;
     elfMachine = "Intel 80386";
     endian = "little";
+    go = {
+      GO386 = "sse2";
+      GOARCH = "386";
+    };
     gnu = "i386-linux-gnu";
     interpreter = "ld-linux.so.2";
     # i386 aligns 64-bit values to 4 bytes, and clang calls libatomic for atomic access to these. The library
@@ -93,6 +103,7 @@
     default = false;
     elfMachine = "PowerPC64";
     endian = "little";
+    go = {GOARCH = "ppc64le";};
     gnu = "powerpc64le-linux-gnu";
     interpreter = "ld64.so.2";
     ldflags = [];
@@ -113,6 +124,7 @@
     default = false;
     elfMachine = "RISC-V";
     endian = "little";
+    go = {GOARCH = "riscv64";};
     gnu = "riscv64-linux-gnu";
     interpreter = "ld-linux-riscv64-lp64d.so.1";
     ldflags = [];
@@ -133,6 +145,7 @@
     default = false;
     elfMachine = "IBM S/390";
     endian = "big";
+    go = {GOARCH = "s390x";};
     gnu = "s390x-linux-gnu";
     interpreter = "ld64.so.1";
     ldflags = [];
@@ -153,6 +166,7 @@
     default = true;
     elfMachine = "Advanced Micro Devices X86-64";
     endian = "little";
+    go = {GOARCH = "amd64";};
     gnu = "x86_64-linux-gnu";
     interpreter = "ld-linux-x86-64.so.2";
     ldflags = [];

@@ -1,4 +1,4 @@
-# Returns functions that make seeds: { crate, deb, executable, git }. A seed is a file from outside with a
+# Returns functions that make seeds: { crate, deb, executable, git, goModFile, goModule, goToolchain }. A seed is a file from outside with a
 # hash, as a fixed-output derivation.
 #
 # Nix does not build a fixed-output derivation if its output is already in the store. `slipway seed` fetches
@@ -67,6 +67,32 @@
     outputHashAlgo = "sha256";
     size = toString pin.size;
   };
+
+  # Returns a derivation with what the go command downloads of a module version.
+  go = {
+    bash,
+    client,
+    kind,
+    mode,
+    pin,
+  }: let
+    inherit (pin) path version;
+  in
+    derivation ({
+        inherit kind system;
+        name = "go-${storeName (replaceStrings ["!"] ["-"] (baseNameOf path))}-${storeName version}";
+        # What fetches it. The store path that is fetched does not depend on it.
+        client = "${client}/bin/go";
+        clientDerivation = builtins.unsafeDiscardOutputDependency client.drvPath;
+        h1 = pin.h1 or "";
+        module = path;
+        moduleVersion = version;
+        outputHash = pin.sha256;
+        outputHashAlgo = "sha256";
+        outputHashMode = mode;
+        purl = "pkg:golang/${path}@${urlEncode version}";
+      }
+      // fail bash "${path} ${version} (Go ${kind})");
 in {
   # Returns a derivation with one executable of a Debian package, for the first builds, which have no program
   # that can unpack packages. `pin` is the package's entry in slipway.lock. The builder is always
@@ -162,4 +188,58 @@ in {
         then fail bash "${package.name} ${package.version} (crate)"
         else fetch (replaceStrings ["{crate}" "{version}"] [package.name package.version] crates)
       ));
+
+  # Returns a derivation with the files of a Go module.
+  goModule = {
+    # derivation: the static bash executable, which prints the error message
+    bash,
+    # derivation: the Go toolchain, with which `slipway seed` downloads it
+    client,
+    # attribute set: an entry of `go.module` in slipway.lock
+    pin,
+  }:
+    go {
+      inherit bash client pin;
+      kind = "module";
+      mode = "recursive";
+    };
+
+  # Returns a derivation with the go.mod of a module version that only the module graph needs.
+  goModFile = {
+    # derivation: the static bash executable, which prints the error message
+    bash,
+    # derivation: the Go toolchain, with which `slipway seed` downloads it
+    client,
+    # attribute set: an entry of `go.mod-file` in slipway.lock
+    pin,
+  }:
+    go {
+      inherit bash client pin;
+      kind = "go.mod";
+      mode = "flat";
+    };
+
+  # Returns a derivation with a Go toolchain. Its directory is a GOROOT.
+  goToolchain = {
+    # derivation: the static bash executable, which prints the error message
+    bash,
+    # derivation: Debian's go, with which `slipway seed` downloads it
+    client,
+    # attribute set: an entry of `go.toolchain` in slipway.lock
+    pin,
+    # string: version of Go, such as "1.27.4"
+    version,
+  }:
+    go {
+      inherit bash client;
+      kind = "toolchain";
+      mode = "recursive";
+      pin =
+        pin
+        // {
+          path = "golang.org/toolchain";
+          version = "v0.0.1-go${version}.linux-${pin.architecture}";
+        };
+    }
+    // {inherit version;};
 }

@@ -14,6 +14,10 @@
   crateOf,
   # attribute set: Debian packages, SET.ARCHITECTURE.NAME (toolchain/locked-packages.nix)
   debs,
+  # attribute set: `go` of this repository's slipway.lock, with the default toolchain
+  goDefault,
+  # derivation: Debian's go
+  golang,
   # derivation: toolchain/patchelf.nix
   patchelf,
   # attribute set: Debian packages for the build machine from a project's slipway.lock, by name
@@ -141,6 +145,11 @@
   };
 
   cargoEnvironment = import ./rust/environment.nix {inherit buildPlatform platform;};
+  buildGo = import ./build-go.nix {
+    inherit bash bootstrap buildPlatform golang seeds stdenv system;
+    default = goDefault;
+  };
+  goEnvironment = import ./go/environment.nix {inherit platform;};
   buildRust = import ./build-rust.nix {inherit bash bootstrap cargoEnvironment rust seeds stdenv system;};
   buildWorkspace = import ./build-workspace.nix {
     inherit bash bootstrap cargoEnvironment libraries seeds stdenv system;
@@ -155,6 +164,7 @@
     inherit
       autoreconfHook
       bindgenHook
+      buildGo
       buildRust
       buildWorkspace
       cargoEnvironment
@@ -162,6 +172,7 @@
       cmake
       cxx
       gconv
+      goEnvironment
       libraries
       librdkafka
       meson

@@ -15,12 +15,15 @@
   # A version such as 4.10.0+2.12.1 consists of the version of the bindings and the version of the library.
   libraryVersion = builtins.elemAt (builtins.match "[^+]*\\+(.*)" version) 0;
 
+  library = name: libraries.${name} or (throw "librdkafka links with ${name}, which slipway.lock lacks; run: slipway add ${toString needed}");
+  needed = ["liblz4-dev" "libssl-dev" "libzstd-dev" "zlib1g-dev"];
+
   build = attrs:
     stdenv.mkDerivation ({
         name = "librdkafka-${libraryVersion}";
         src = crate;
         outputs = ["out" "dev"];
-        buildInputs = [libraries.liblz4-dev libraries.libssl-dev libraries.libzstd-dev libraries.zlib1g-dev];
+        buildInputs = map library needed;
         preConfigure = ''
           cd librdkafka
           patch -p1 <${./librdkafka/begin-again.patch}

@@ -25,6 +25,21 @@ pub struct Config {
     /// Package sets. Each set is resolved independently.
     #[serde(rename = "set")]
     pub sets: BTreeMap<String, Set>,
+    /// How the project's Go modules are compiled.
+    #[serde(default)]
+    pub go: Go,
+}
+
+/// The table `[go]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Go {
+    /// Version of the toolchain, such as `1.27.4`. Default: the newest of what go.mod asks for and
+    /// what Slipway pins.
+    pub version: Option<String>,
+    /// Build tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
 }
 
 /// A list of packages that is resolved together with its dependencies.
@@ -93,8 +108,28 @@ impl Config {
                 }
             }
         }
-        Ok(config)
+        match &config.go.version {
+            Some(version) if !is_go_version(version) => Err(format!(
+                "go: {version:?} is not a version of Go, such as 1.27.4"
+            )),
+            _ => Ok(config),
+        }
     }
+}
+
+/// Whether the text is a version of a Go toolchain, without the prefix `go`: `1.27.4`, `1.28rc1`.
+pub fn is_go_version(text: &str) -> bool {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (numbers, suffix) = text.split_at(end);
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let pre = suffix
+        .strip_prefix("rc")
+        .or_else(|| suffix.strip_prefix("beta"));
+    numbers.contains('.')
+        && numbers.split('.').all(is_number)
+        && (suffix.is_empty() || pre.is_some_and(is_number))
 }
 
 /// Formats a TOML parse error as one line, `line 3: …`. The parser's own format shows a multi-line

@@ -74,6 +74,13 @@ impl FromStr for Sha256 {
     }
 }
 
+impl Sha256 {
+    /// The 32 bytes of the digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl TryFrom<String> for Sha256 {
     type Error = BadHash;
 

@@ -32,6 +32,81 @@ pub struct Lock {
     pub packages: Vec<Locked>,
     #[serde(rename = "git", default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<Repository>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub go: Option<Go>,
+}
+
+/// What `slipway lock` found out about the project's Go modules. The rows are sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Go {
+    /// Version of the toolchain, such as `1.27.4`. `None` stands for Slipway's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Build tags with which the rest was found out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Whether a package of the programs uses cgo. The standard library does not count.
+    #[serde(default)]
+    pub cgo: bool,
+    /// Those of these packages that cannot be compiled without cgo.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs_cgo: Vec<String>,
+    /// Packages that the modules' own packages import from elsewhere.
+    #[serde(default)]
+    pub imports: Vec<String>,
+    #[serde(rename = "program", default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<GoProgram>,
+    #[serde(rename = "toolchain", default, skip_serializing_if = "Vec::is_empty")]
+    pub toolchains: Vec<GoToolchain>,
+    #[serde(rename = "module", default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<GoModule>,
+    #[serde(rename = "mod-file", default, skip_serializing_if = "Vec::is_empty")]
+    pub mod_files: Vec<GoModFile>,
+}
+
+/// A main package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoProgram {
+    /// File name of the program.
+    pub name: String,
+    /// Directory of the package: `.` or `./cmd/server`.
+    pub package: String,
+}
+
+/// A pinned Go toolchain for one architecture of build machines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoToolchain {
+    /// Debian's name of the architecture: `amd64`.
+    pub architecture: String,
+    /// Hash of the checksum database: `h1:…`.
+    pub h1: String,
+    /// SHA-256 of the NAR of its files.
+    pub sha256: Sha256,
+}
+
+/// A pinned Go module.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoModule {
+    pub path: String,
+    pub version: String,
+    /// Hash of go.sum: `h1:…`.
+    pub h1: String,
+    /// SHA-256 of the NAR of its files.
+    pub sha256: Sha256,
+}
+
+/// A pinned go.mod of a module of which nothing is compiled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoModFile {
+    pub path: String,
+    pub version: String,
+    /// SHA-256 of the file.
+    pub sha256: Sha256,
 }
 
 /// A git repository pinned to a commit, with the crates of Cargo.lock that it contains.
@@ -127,6 +202,7 @@ impl Lock {
             release: release.into(),
             packages,
             repositories: Vec::new(),
+            go: None,
         }
     }
 

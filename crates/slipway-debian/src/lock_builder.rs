@@ -83,6 +83,7 @@ impl LockBuilder<'_> {
         let mut lock = Lock::new(&self.config.release, rows);
         if let Some(old) = self.old {
             lock.repositories.clone_from(&old.repositories);
+            lock.go.clone_from(&old.go);
         }
         Ok(lock)
     }

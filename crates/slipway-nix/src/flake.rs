@@ -21,7 +21,14 @@ impl Nix {
 
     /// The store directories of a flake's inputs, including indirect ones.
     pub fn flake_inputs(&self, flake: &str) -> Result<Vec<PathBuf>, Error> {
-        let words = ["flake", "archive", "--dry-run", "--json", flake];
+        let words = [
+            "flake",
+            "archive",
+            "--dry-run",
+            "--json",
+            "--no-write-lock-file",
+            flake,
+        ];
         let call = self.nix().args(words);
         let (stdout, _) = self.text(&call)?;
         let archive = serde_json::from_str(&stdout).map_err(|e| call.unexpected(e))?;

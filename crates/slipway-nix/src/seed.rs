@@ -35,6 +35,22 @@ pub enum Kind {
         commit: String,
         sha256: String,
     },
+    Go(Go),
+}
+
+/// What the go command downloads of a module version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Go {
+    pub path: String,
+    pub version: String,
+    /// `module`, `go.mod` or `toolchain`.
+    pub part: String,
+    /// Hash of go.sum; empty for `go.mod`.
+    pub h1: String,
+    pub sha256: String,
+    /// Path of the go command to download with, and the derivation that has it.
+    pub client: String,
+    pub client_derivation: StorePath,
 }
 
 /// A Debian package, or one executable from it.
@@ -81,7 +97,11 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
             .ok_or_else(|| format!("the seed has no attribute {name}"))
     };
     let purl = attribute("purl")?;
-    let bad = || format!("{purl} is not the URL of a Debian package, a crate or a git repository");
+    let bad = || {
+        format!(
+            "{purl} is not the URL of a Debian package, a crate, a git repository or a Go module"
+        )
+    };
     let (kind, rest) = purl
         .strip_prefix("pkg:")
         .and_then(|rest| rest.split_once('/'))
@@ -96,6 +116,18 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
             version,
             sha256: attribute("outputHash")?,
         },
+        "golang" => {
+            let client = attribute("clientDerivation")?;
+            Kind::Go(Go {
+                path: attribute("module")?,
+                version: attribute("moduleVersion")?,
+                part: attribute("kind")?,
+                h1: attribute("h1")?,
+                sha256: attribute("outputHash")?,
+                client: attribute("client")?,
+                client_derivation: client.parse().map_err(|e| format!("{client}: {e}"))?,
+            })
+        }
         "generic" => {
             let url = qualifiers
                 .split('&')
@@ -234,6 +266,30 @@ mod tests {
             sha256: "aa".into(),
         };
         assert_eq!(seed.kind, expected);
+    }
+
+    #[test]
+    fn parses_the_attributes_of_a_go_module() {
+        let client = "/nix/store/dwrg9gsy7ym646zy6vvgp5zhhsswfaai-go.drv";
+        let seed = parse(&derivation(&[
+            ("purl", "pkg:golang/example.com/m@v2.0.0%2Bincompatible"),
+            ("client", "/nix/store/x/bin/go"),
+            ("clientDerivation", client),
+            ("h1", "h1:abc"),
+            ("kind", "module"),
+            ("module", "example.com/m"),
+            ("moduleVersion", "v2.0.0+incompatible"),
+            ("outputHash", "aa"),
+        ]))
+        .unwrap();
+        let Kind::Go(go) = seed.kind else {
+            panic!("not a Go module")
+        };
+        assert_eq!(
+            (go.path.as_str(), go.version.as_str()),
+            ("example.com/m", "v2.0.0+incompatible")
+        );
+        assert_eq!(go.client_derivation.to_string(), client);
     }
 
     #[test]

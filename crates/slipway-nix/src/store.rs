@@ -29,6 +29,13 @@ impl Nix {
         self.text(&call).map(drop)
     }
 
+    /// Builds derivations that are in the store, or gets their outputs from a cache.
+    pub fn realise(&self, derivations: &[&StorePath]) -> Result<(), Error> {
+        let call = Call::new("nix-store").arg("--realise");
+        let call = call.args(derivations.iter().map(|path| path.as_str()));
+        self.text(&call).map(drop)
+    }
+
     /// Adds files to the store as fixed-output derivations would, and checks that each store path
     /// is the expected one.
     pub fn add_fixed(&self, mode: HashMode, files: &[(&Path, &StorePath)]) -> Result<(), Error> {

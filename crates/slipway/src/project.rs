@@ -3,6 +3,8 @@
 pub mod build_hints;
 pub mod cargo;
 pub mod git_crates;
+pub mod go;
+pub mod go_modules;
 pub mod known_files;
 pub mod native_libraries;
 pub mod package_sources;
@@ -47,6 +49,14 @@ impl Project {
                 "no slipway.toml in {} or above it; name the project with -C DIR",
                 start.display()
             ),
+        }
+    }
+
+    /// A project that `slipway init` writes, without slipway.toml yet.
+    pub fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            sources: OnceCell::new(),
         }
     }
 

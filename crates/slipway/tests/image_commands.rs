@@ -108,6 +108,7 @@ fn inspect_prints_the_same_as_json() {
             "user": null,
             "workdir": null,
             "ports": ["80/tcp"],
+            "go": null,
             "labels": {"evil": "\u{1b}[2J\nx", "org.opencontainers.image.title": "app"},
             "annotations": {"org.opencontainers.image.title": "app"},
         })

@@ -185,7 +185,7 @@ fn add_rejects_a_contents_index_that_is_not_the_signed_one() {
     let other = archive().with_contents(CONTENTS, &LIBPQ_FILES.replace("libpq-dev", "libqp-dev"));
     let path = format!("/debian/dists/trixie/main/{CONTENTS}");
     fixture.mirror.put(&path, other.contents(CONTENTS));
-    let error = fixture.refused(&["add", "lib:pq"]);
+    let error = fixture.refused(&["add", "header:libpq-fe.h"]);
     assert!(error.contains(CONTENTS), "{error}");
 }
 

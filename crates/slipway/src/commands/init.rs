@@ -1,3 +1,6 @@
+mod go;
+mod rust;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,20 +15,20 @@ use slipway_nix::Nix;
 use crate::GlobalOptions;
 use crate::cli::error_display;
 use crate::cli::temp_dir::TempDir;
-use crate::project::cargo::{self, Crate, Workspace};
 use crate::project::git_crates;
-use crate::project::native_libraries::{NativeLibraries, Needs};
+use crate::project::go as go_command;
+use crate::project::native_libraries::Needs;
 use crate::project::package_sources::{self, ONE_TRY};
 use crate::project::platform_table::{Row, Table};
 use crate::project::self_flake;
-use crate::project::template;
+use crate::project::template::{self, Call};
 
-/// Write a flake for a cargo workspace, and pin the libraries that its programs need
+/// Write a flake for a cargo workspace or Go modules, and pin what their programs need
 ///
-/// Asks cargo which crates need a C library, and pins the Debian packages that have it.
+/// Asks cargo and go which crates and packages need a C library, and pins the Debian packages that have it.
 #[derive(clap::Args)]
 pub struct Init {
-    /// Directory of the workspace
+    /// Directory of Cargo.toml, go.mod or go.work
     #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
     workspace: PathBuf,
 
@@ -38,12 +41,40 @@ pub struct Init {
     #[arg(long = "platform", value_name = "OS/ARCH", value_delimiter = ',')]
     platforms: Vec<String>,
 
+    /// Build tags of Go packages
+    #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+    tags: Vec<String>,
+
     /// Replace existing files
     #[arg(long)]
     force: bool,
 
     #[command(flatten)]
     sources: package_sources::Options,
+}
+
+/// What the languages look at.
+struct Place<'a> {
+    directory: &'a Path,
+    rows: &'a [&'a Row],
+    /// Slipway's own pins.
+    own: &'a Lock,
+    /// Slipway's flake.
+    flake: &'a str,
+    nix: &'a Nix,
+    sources: &'a package_sources::Options,
+}
+
+/// What is found out about the programs of one language.
+struct Found {
+    /// The function of Slipway's `lib` that makes the outputs of a flake.
+    function: &'static str,
+    /// Further arguments of the function, as lines.
+    settings: Vec<String>,
+    needs: Needs,
+    /// Files that tell the language's command what to build.
+    manifests: &'static [&'static str],
+    go: Option<slipway_debian::lock::Go>,
 }
 
 /// The files to write. The flake is last, because the project takes effect with it.
@@ -72,33 +103,39 @@ impl Init {
         };
         let own = Lock::read(&nix.flake_source(&flake)?.join("slipway.lock"))?;
 
-        let main_target = rows.first().map_or("", |row| row.name_in("rust"));
-        let workspace = Workspace::read(&directory, main_target)?;
-        let mut crates = Vec::new();
-        for row in &rows {
-            crates.extend(workspace.crates(&directory, row.name_in("rust"))?);
+        let place = Place {
+            directory: &directory,
+            rows: &rows,
+            own: &own,
+            flake: &flake,
+            nix: &nix,
+            sources: &self.sources,
+        };
+        let mut found = self.find(&place)?;
+        for one in &mut found {
+            self.look_up(&place, &mut one.needs);
         }
-        let mut needs = NativeLibraries::read()?.needs(&crates);
-        self.look_up(&directory, &own.release, &rows, &mut needs);
-        let config = template::config(&own.release, &rows, &needs)?;
-        let mut settings = settings(&workspace, &own, &crates, &rows);
-        if !needs.tools.is_empty() {
-            let tools: Vec<String> = needs
-                .tools
-                .iter()
-                .map(|name| format!("target.{name}"))
-                .collect();
-            settings.push("# what the builds of crates run".into());
-            settings.push(format!(
-                "nativeBuildInputs = target: [{}];",
-                tools.join(" ")
-            ));
-        }
+        let config = template::config(&own.release, &rows, found.iter().map(|one| &one.needs))?
+            + &template::tags(&self.tags);
+        let platforms: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{:?}", row.platform().to_string()))
+            .collect();
+        let calls: Vec<Call> = found
+            .iter()
+            .map(|one| {
+                let platforms = format!("platforms = [{}];", platforms.join(" "));
+                Call {
+                    function: one.function,
+                    settings: [vec![platforms], one.settings.clone()].concat(),
+                }
+            })
+            .collect();
 
         let temp_dir = TempDir::beside(&directory.join(FILES[0]))?;
         let made = |name: &str| temp_dir.path().join(name);
         write(&made("slipway.toml"), &config)?;
-        write(&made("flake.nix"), &template::flake(&flake, &settings))?;
+        write(&made("flake.nix"), &template::flake(&flake, &calls))?;
         // Reuse Slipway's own pins where they fit, so that packages with the same pin are built
         // once.
         let parsed = Config::read(&made("slipway.toml"))?;
@@ -110,6 +147,7 @@ impl Init {
             }
         };
         lock.repositories = git_crates::pin(&directory, &[])?;
+        lock.go = found.iter_mut().find_map(|one| one.go.take());
         lock.write(&made("slipway.lock"))?;
         nix.lock_flake(temp_dir.path())?;
         let is_locked = made("flake.lock").exists();
@@ -126,7 +164,9 @@ impl Init {
                 .with_context(|| format!("writing {name}"))?;
         }
 
-        report(&needs);
+        for one in &found {
+            report(&one.needs);
+        }
         for repository in &lock.repositories {
             println!("{} is pinned at {}", repository.url, repository.commit);
         }
@@ -136,23 +176,49 @@ impl Init {
                 "warning: no flake.lock: {flake} has changes that are not committed, and is taken as it is each time"
             );
         }
-        tell_git(&directory, &written)?;
+        let manifests: Vec<&str> = found
+            .iter()
+            .flat_map(|one| one.manifests)
+            .copied()
+            .collect();
+        tell_git(&directory, &written, &manifests)?;
         println!("next: slipway build, or nix build .#image");
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Finds the packages of pkg-config modules that crates look for. Leaves modules that it cannot
+    /// What is found out of the programs in each language.
+    fn find(&self, place: &Place) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        let is_go = go_command::is_go(place.directory);
+        if place.directory.join("Cargo.toml").exists() {
+            found.push(rust::find(place)?);
+        } else if !is_go {
+            return Err(no_programs(place.directory));
+        }
+        if is_go {
+            found.push(go::find(place, &self.tags)?);
+        } else if !self.tags.is_empty() {
+            bail!(
+                "--tags are for Go, and {} has no go.mod",
+                place.directory.display()
+            );
+        }
+        Ok(found)
+    }
+
+    /// Finds the packages of files that crates or Go packages look for. Leaves those that it cannot
     /// find to the user.
-    fn look_up(&self, directory: &Path, release: &str, rows: &[&Row], needs: &mut Needs) {
+    fn look_up(&self, place: &Place, needs: &mut Needs) {
         if needs.modules.is_empty() {
             return;
         }
         let set = Set {
-            architectures: rows
+            architectures: place
+                .rows
                 .iter()
                 .map(|row| row.name_in("debian").to_owned())
                 .collect(),
-            suites: vec![release.to_owned()],
+            suites: vec![place.own.release.clone()],
             packages: Vec::new(),
             ignore: Vec::new(),
             executables: BTreeMap::new(),
@@ -164,7 +230,7 @@ impl Init {
             .collect();
         let found = self
             .sources
-            .open_with(directory, ONE_TRY)
+            .open_with(place.directory, ONE_TRY)
             .and_then(|sources| sources.packages_with(&files, &set));
         let packages: BTreeMap<File, String> = match found {
             Ok(found) => files
@@ -205,51 +271,36 @@ impl Init {
     }
 }
 
-/// The lines of flake.nix that depend on the workspace.
-fn settings(workspace: &Workspace, own: &Lock, crates: &[Crate], rows: &[&Row]) -> Vec<String> {
-    let platforms: Vec<String> = rows
-        .iter()
-        .map(|row| format!("{:?}", row.platform().to_string()))
-        .collect();
-    let mut lines = vec![format!("platforms = [{}];", platforms.join(" "))];
-    if let ([_, _, ..], Some(main)) = (&workspace.programs[..], &workspace.main) {
-        lines.push(format!(
-            "# what .#image runs; the others are {}",
-            workspace
-                .programs
-                .iter()
-                .filter(|name| *name != main)
-                .map(|name| format!(".#image-{name}"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
-        lines.push(format!("program = \"{main}\";"));
-    }
-    if let Some((asked, by)) = workspace.rust_version(crates) {
-        let version_of = |package: &str| {
-            let row = own.packages.iter().find(|row| row.name == package)?;
-            let version = row.version.to_string();
-            Some(version.split('+').next().unwrap_or(&version).to_owned())
-        };
-        let is_enough = |package: &str| {
-            version_of(package).is_some_and(|own| cargo::numbers(&own) >= cargo::numbers(asked))
-        };
-        if !is_enough("rustc") {
-            let newest = version_of(NEWER_RUST).unwrap_or_default();
-            lines.push(format!("# {by} asks for Rust {asked}; this is {newest}"));
-            lines.push(format!("rust = \"{NEWER_RUST}\";"));
-            if !is_enough(NEWER_RUST) {
-                eprintln!(
-                    "warning: {by} asks for Rust {asked}, and the newest that is pinned is {newest}; it may not compile"
-                );
-            }
+/// The error for a directory without a manifest.
+fn no_programs(directory: &Path) -> anyhow::Error {
+    let shown = directory.display();
+    let mut above = directory.ancestors().skip(1);
+    match above.find(|above| go_command::is_go(above)) {
+        Some(root) => {
+            let root = root.display();
+            anyhow::anyhow!("{shown} is part of the Go module in {root}; run: slipway init {root}")
         }
+        None => anyhow::anyhow!(
+            "no Cargo.toml and no go.mod in {shown}; name the directory of a cargo workspace or a Go module"
+        ),
     }
-    lines
 }
 
-/// Debian's package of the newer of its two Rust compilers.
-const NEWER_RUST: &str = "rustc-web";
+/// The lines of flake.nix that name the program that `.#image` runs, if there are several.
+fn main_program(programs: &[String], main: &str) -> Vec<String> {
+    if programs.len() < 2 {
+        return Vec::new();
+    }
+    let others: Vec<String> = programs
+        .iter()
+        .filter(|name| *name != main)
+        .map(|name| format!(".#image-{name}"))
+        .collect();
+    vec![
+        format!("# what .#image runs; the others are {}", others.join(", ")),
+        format!("program = \"{main}\";"),
+    ]
+}
 
 fn report(needs: &Needs) {
     for (name, packages) in &needs.packages {
@@ -282,7 +333,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 /// Adds the files to git's index with `--intent-to-add`, because Nix sees only files that git
 /// tracks. Does not stage contents and does not commit.
-fn tell_git(directory: &Path, files: &[&str]) -> Result<()> {
+fn tell_git(directory: &Path, files: &[&str], manifests: &[&str]) -> Result<()> {
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
         git.args(arguments).current_dir(directory);
@@ -301,8 +352,8 @@ fn tell_git(directory: &Path, files: &[&str]) -> Result<()> {
             files.join(" ")
         ),
     }
-    for file in ["Cargo.toml", "Cargo.lock"] {
-        if git(&["ls-files", "--error-unmatch", file]).is_none() {
+    for file in manifests {
+        if directory.join(file).exists() && git(&["ls-files", "--error-unmatch", file]).is_none() {
             eprintln!(
                 "warning: git does not track {file}, and Nix sees what git tracks; run: git add --force {file}"
             );

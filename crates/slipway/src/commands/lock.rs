@@ -5,15 +5,19 @@ use anyhow::Result;
 use slipway_debian::config::Config;
 use slipway_debian::lock::Lock as LockFile;
 use slipway_debian::lock_diff::Change;
+use slipway_nix::Nix;
 
 use crate::GlobalOptions;
 use crate::project::Project;
 use crate::project::git_crates;
+use crate::project::go_modules;
 use crate::project::package_sources;
+use crate::project::seeds;
 
-/// Pin the Debian packages of slipway.toml in slipway.lock
+/// Pin the Debian packages of slipway.toml, and the project's Go modules, in slipway.lock
 ///
-/// Resolves them from Debian's signed index. Keeps pins that a mirror still has.
+/// Resolves packages from Debian's signed index, and keeps pins that a mirror still has. Downloads Go modules with the
+/// go command.
 #[derive(clap::Args)]
 pub struct Lock {
     /// Update every pin to the newest version
@@ -40,13 +44,25 @@ impl Lock {
             true => Some(LockFile::read(&path)?),
             false => None,
         };
+        // Cargo and go find out faults of the project sooner than Debian's index is fetched.
+        let pinned = old.as_ref().map_or(&[][..], |lock| &lock.repositories);
+        let repositories = git_crates::pin(&project.root, pinned)?;
+        let mut go = None;
+        if go_modules::is_wanted(&project.root, &config) {
+            let nix = Nix::find(&project.root, global.verbose)?;
+            let options = seeds::Options::pinned(&self.sources);
+            let pinned = old.as_ref().and_then(|lock| lock.go.as_ref());
+            go = Some(go_modules::relock(
+                &nix, &project, &config, pinned, &options,
+            )?);
+        }
         let sources = self.sources.open(&project.root)?;
         let pins = old
             .as_ref()
             .filter(|lock| !self.upgrade && lock.release == config.release);
         let mut new = sources.relock(&config, pins, &BTreeSet::new())?;
-        let pinned = old.as_ref().map_or(&[][..], |lock| &lock.repositories);
-        new.repositories = git_crates::pin(&project.root, pinned)?;
+        new.repositories = repositories;
+        new.go = go;
         for change in Change::between(old.as_ref(), &new) {
             println!("{change}");
         }

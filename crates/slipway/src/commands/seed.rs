@@ -8,7 +8,7 @@ use crate::GlobalOptions;
 use crate::project::Project;
 use crate::project::seeds::{self, Seeded};
 
-/// Fetch the Debian packages and crates that a build needs into the Nix store
+/// Fetch the Debian packages, crates and Go modules that a build needs into the Nix store
 ///
 /// Uses this machine's configuration: packages come from the mirrors in apt's sources, crates
 /// through cargo.

@@ -35,6 +35,7 @@ impl Update {
         let sources = self.sources.open(&project.root)?;
         let mut new = sources.relock(&config, None, &BTreeSet::new())?;
         new.repositories.clone_from(&old.repositories);
+        new.go.clone_from(&old.go);
         let mut changes = Change::between(Some(&old), &new);
         changes.sort_by_key(|change| !change.security);
         if !self.dry_run {

@@ -1,5 +1,5 @@
 //! Adds missing seeds to the Nix store. Seeds are the pinned files that a build needs: Debian
-//! packages, crates and git repositories.
+//! packages, crates, git repositories and Go modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,6 +21,7 @@ use crate::cli::temp_dir::TempDir;
 use crate::project::Project;
 use crate::project::cargo;
 use crate::project::git_crates;
+use crate::project::go_modules::{self, Part};
 use crate::project::package_sources::{self, Sources};
 
 /// How seeds are fetched.
@@ -49,6 +50,14 @@ impl std::fmt::Display for Seeded {
 }
 
 impl Options {
+    /// Options with which pins never change.
+    pub fn pinned(sources: &package_sources::Options) -> Self {
+        Self {
+            locked: true,
+            sources: sources.clone(),
+        }
+    }
+
     /// Adds the seeds that the installables lack to the store. Returns the build plan.
     pub fn seed(
         &self,
@@ -143,12 +152,21 @@ struct MissingRepository {
     sha256: Sha256,
 }
 
+/// A missing Go toolchain or module.
+struct MissingGo {
+    seed: NixSeed,
+    wanted: go_modules::Missing,
+    client: PathBuf,
+    client_derivation: StorePath,
+}
+
 /// The missing seeds, by kind.
 #[derive(Default)]
 struct Missing {
     debs: Vec<MissingDeb>,
     crates: Vec<MissingCrate>,
     repositories: Vec<MissingRepository>,
+    go: Vec<MissingGo>,
 }
 
 impl Missing {
@@ -174,6 +192,26 @@ impl Missing {
                         sha256,
                     });
                 }
+                Kind::Go(go) => {
+                    let label = format!("{} {}", go.path, go.version);
+                    let part = match go.part.as_str() {
+                        "toolchain" => Part::Toolchain,
+                        "go.mod" => Part::ModFile,
+                        _ => Part::Files,
+                    };
+                    sorted.go.push(MissingGo {
+                        seed,
+                        client: PathBuf::from(go.client),
+                        client_derivation: go.client_derivation,
+                        wanted: go_modules::Missing {
+                            path: go.path,
+                            version: go.version,
+                            part,
+                            h1: go.h1,
+                            sha256: go.sha256.parse().with_context(|| label)?,
+                        },
+                    });
+                }
                 Kind::Git {
                     url,
                     commit,
@@ -194,7 +232,7 @@ impl Missing {
 
     fn fetch(&self, options: &Options, nix: &Nix, project: &Project) -> Result<Outcome> {
         let mut seeded = Seeded {
-            count: self.debs.len() + self.crates.len() + self.repositories.len(),
+            count: self.debs.len() + self.crates.len() + self.repositories.len() + self.go.len(),
             bytes: 0,
         };
         if !self.debs.is_empty() {
@@ -219,6 +257,10 @@ impl Missing {
         }
         if !self.repositories.is_empty() {
             self.fetch_repositories(nix, project)?;
+        }
+        // Modules are downloaded with a toolchain, which may be missing as well.
+        for part in [&[Part::Toolchain][..], &[Part::Files, Part::ModFile]] {
+            self.fetch_go(nix, part)?;
         }
         Ok(Outcome::Seeded(seeded))
     }
@@ -342,6 +384,47 @@ impl Missing {
             trees.push((tree, missing.seed.output.clone()));
         }
         add(nix, HashMode::Recursive, &trees)
+    }
+}
+
+impl Missing {
+    /// Fetches with the go command that the derivations name, so that the user's settings of Go apply.
+    fn fetch_go(&self, nix: &Nix, parts: &[Part]) -> Result<()> {
+        let seeds = self.go.iter().filter(|it| parts.contains(&it.wanted.part));
+        let mut by_client: BTreeMap<&Path, Vec<&MissingGo>> = BTreeMap::new();
+        for seed in seeds {
+            by_client.entry(&seed.client).or_default().push(seed);
+        }
+        for (client, seeds) in by_client {
+            let kind = match parts.contains(&Part::Toolchain) {
+                true => "Go toolchains",
+                false => "Go modules",
+            };
+            eprintln!("fetching {} {kind}", seeds.len());
+            let derivations: BTreeSet<&StorePath> =
+                seeds.iter().map(|it| &it.client_derivation).collect();
+            nix.realise(&derivations.into_iter().collect::<Vec<_>>())?;
+            let wanted: Vec<&go_modules::Missing> = seeds.iter().map(|it| &it.wanted).collect();
+            let place = TempDir::new()?;
+            let (mut flat, mut recursive) = (Vec::new(), Vec::new());
+            go_modules::fetch(client, &wanted, |number, copy| {
+                let seed = seeds[number];
+                // Modules of different paths can have one name.
+                let directory = place.path().join(number.to_string());
+                fs::create_dir(&directory)?;
+                let named = directory.join(&seed.seed.name);
+                fs::rename(copy, &named)?;
+                let files = match seed.wanted.part {
+                    Part::ModFile => &mut flat,
+                    _ => &mut recursive,
+                };
+                files.push((named, seed.seed.output.clone()));
+                Ok(())
+            })?;
+            add(nix, HashMode::Flat, &flat)?;
+            add(nix, HashMode::Recursive, &recursive)?;
+        }
+        Ok(())
     }
 }
 

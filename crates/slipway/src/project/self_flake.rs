@@ -26,7 +26,8 @@ pub fn flake_of_this_program() -> Result<String> {
     }
 }
 
-fn is_slipway(directory: &Path) -> bool {
+/// Whether the directory has the sources of Slipway.
+pub fn is_slipway(directory: &Path) -> bool {
     ["flake.nix", "nix/project.nix", "slipway.lock"]
         .iter()
         .all(|file| directory.join(file).exists())

@@ -11,16 +11,80 @@ const FLAKE: &str = include_str!("../../template/flake.nix");
 const CONFIG: &str = include_str!("../../template/slipway.toml");
 /// Placeholders in the templates.
 const URL: &str = "git+https://slipway.example/slipway";
-const PLATFORMS: &str = "platforms = [\"linux/amd64\" \"linux/arm64\"];\n";
+const WORKSPACE: &str = "this cargo workspace";
+const CALL: &str = "    slipway.lib.mkProject {\n";
 const ARCHITECTURES: &str = "architectures = [\"amd64\", \"arm64\"]\n";
 const RELEASE: &str = "trixie";
 
-pub fn flake(flake: &str, settings: &[String]) -> String {
-    let lines = settings.join("\n      ") + "\n";
-    FLAKE.replace(URL, flake).replace(PLATFORMS, &lines)
+/// A call of a function of Slipway's `lib` that makes the outputs of a flake.
+pub struct Call {
+    pub function: &'static str,
+    /// Arguments besides `src`, as lines.
+    pub settings: Vec<String>,
 }
 
-pub fn config(release: &str, rows: &[&Row], needs: &Needs) -> Result<String> {
+/// The text of flake.nix. The outputs of several calls are merged.
+pub fn flake(flake: &str, calls: &[Call]) -> String {
+    let text = FLAKE.replace(URL, flake);
+    let (head, _) = text.split_once(CALL).unwrap_or((&text, ""));
+    let what = match calls {
+        [
+            Call {
+                function: "mkGoProject",
+                ..
+            },
+        ] => "these Go modules",
+        [_] => WORKSPACE,
+        _ => "this repository",
+    };
+    let mut text = head.replace(WORKSPACE, what);
+    match calls {
+        [call] => text += &call.text("    "),
+        _ => {
+            text += "    slipway.lib.merge [\n";
+            for call in calls {
+                let lines = call.text("      ");
+                let (first, rest) = lines.trim_start().split_once('\n').unwrap_or((&lines, ""));
+                let rest = rest.trim_end().trim_end_matches(';');
+                text += &format!("      ({first}\n{rest})\n");
+            }
+            text += "    ];\n";
+        }
+    }
+    text + "}\n"
+}
+
+impl Call {
+    fn text(&self, indent: &str) -> String {
+        let mut text = format!(
+            "{indent}slipway.lib.{} {{\n{indent}  src = ./.;\n",
+            self.function
+        );
+        for line in &self.settings {
+            text += &format!("{indent}  {line}\n");
+        }
+        text + &format!("{indent}}};\n")
+    }
+}
+
+/// The table of slipway.toml with the build tags of Go packages.
+pub fn tags(tags: &[String]) -> String {
+    if tags.is_empty() {
+        return String::new();
+    }
+    let tags: Vec<String> = tags.iter().map(|tag| format!("{tag:?}")).collect();
+    format!(
+        "\n# How Go packages are compiled.\n[go]\ntags = [{}]\n",
+        tags.join(", ")
+    )
+}
+
+pub fn config<'a>(
+    release: &str,
+    rows: &[&Row],
+    needs: impl Iterator<Item = &'a Needs>,
+) -> Result<String> {
+    let needs: Vec<&Needs> = needs.collect();
     let architectures: Vec<String> = rows
         .iter()
         .map(|row| format!("\"{}\"", row.name_in("debian")))
@@ -30,14 +94,14 @@ pub fn config(release: &str, rows: &[&Row], needs: &Needs) -> Result<String> {
         &format!("architectures = [{}]\n", architectures.join(", ")),
     );
     let packages: Vec<String> = needs
-        .packages
         .iter()
+        .flat_map(|needs| &needs.packages)
         .flat_map(|(_, packages)| packages.clone())
         .collect();
     let mut text = add_packages(&text, "libraries", &packages).map_err(anyhow::Error::msg)?;
     let tools: Vec<String> = needs
-        .tools
         .iter()
+        .flat_map(|needs| &needs.tools)
         .filter_map(|tool| Some(tool.strip_prefix("tools.")?.to_owned()))
         .collect();
     if !tools.is_empty() {
@@ -79,7 +143,7 @@ mod tests {
 
     #[test]
     fn templates_contain_the_placeholders() {
-        assert!(FLAKE.contains(URL) && FLAKE.contains(PLATFORMS));
+        assert!([URL, WORKSPACE, CALL].iter().all(|it| FLAKE.contains(it)));
         assert!(CONFIG.contains(ARCHITECTURES) && CONFIG.contains(RELEASE));
     }
 
@@ -89,7 +153,7 @@ mod tests {
             packages: vec![("openssl-sys".into(), vec!["libssl-dev".into()])],
             ..Needs::default()
         };
-        let text = config("forky", &[], &needs).unwrap();
+        let text = config("forky", &[], [&needs].into_iter()).unwrap();
         let config = Config::parse(&text.replace("architectures = []", "architectures = [\"x\"]"));
         let config = config.unwrap();
         assert_eq!(config.release, "forky");
@@ -101,20 +165,53 @@ mod tests {
         assert_eq!(config.sets["libraries"].suites, ["forky", "forky-security"]);
     }
 
+    fn call(function: &'static str, setting: &str) -> Call {
+        Call {
+            function,
+            settings: vec![setting.to_owned()],
+        }
+    }
+
     #[test]
-    fn flake_contains_the_settings_of_the_workspace() {
-        let settings = [
-            "platforms = [\"linux/arm64\"];".to_owned(),
-            "program = \"x\";".into(),
-        ];
-        let text = flake("path:/slipway", &settings);
+    fn flake_is_the_template_with_the_settings_of_the_workspace() {
+        let text = flake(
+            URL,
+            &[call(
+                "mkProject",
+                "platforms = [\"linux/amd64\" \"linux/arm64\"];",
+            )],
+        );
+        assert_eq!(text, FLAKE);
+        let text = flake("path:/slipway", &[call("mkGoProject", "program = \"x\";")]);
         assert!(
             text.contains("inputs.slipway.url = \"path:/slipway\";"),
             "{text}"
         );
+        assert!(text.contains("\n    slipway.lib.mkGoProject {\n"), "{text}");
         assert!(
-            text.contains("\n      platforms = [\"linux/arm64\"];\n      program = \"x\";\n    };"),
+            text.contains("\n      program = \"x\";\n    };\n}\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn flake_of_several_languages_merges_their_outputs() {
+        let text = flake(
+            URL,
+            &[call("mkProject", "a = 1;"), call("mkGoProject", "b = 2;")],
+        );
+        let expected = "    slipway.lib.merge [
+      (slipway.lib.mkProject {
+        src = ./.;
+        a = 1;
+      })
+      (slipway.lib.mkGoProject {
+        src = ./.;
+        b = 2;
+      })
+    ];
+}
+";
+        assert!(text.ends_with(expected), "{text}");
     }
 }

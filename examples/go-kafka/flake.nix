@@ -1,0 +1,15 @@
+{
+  description = "The programs of these Go modules as OCI images";
+
+  # Slipway brings the compilers, pinned. It has no inputs itself.
+  inputs.slipway.url = "path:../..";
+
+  # packages, images, shells and checks: `nix flake show` lists them, `nix build .#image` builds all platforms
+  outputs = {slipway, ...}:
+    slipway.lib.mkGoProject {
+      src = ./.;
+      platforms = ["linux/amd64" "linux/arm64"];
+      # the librdkafka that Slipway compiles
+      buildInputs = target: [target.librdkafka.dev];
+    };
+}
