@@ -9,6 +9,7 @@ pub mod command;
 pub mod containerd;
 pub mod daemon;
 pub mod docker;
+pub mod go_proxy;
 pub mod http;
 pub mod kafka;
 pub mod kustomize;

@@ -37,8 +37,12 @@ impl Project {
     pub fn example(name: &str) -> Result<Self> {
         let project = Self::of(&[])?;
         let example = repository().join("examples").join(name);
-        for file in ["Cargo.toml", "Cargo.lock", "src/main.rs"] {
-            let text = fs::read_to_string(example.join(file)).with_context(|| file.to_owned())?;
+        let files = match example.join("go.mod").exists() {
+            true => &["go.mod", "go.sum", "main.go", "names.txt"][..],
+            false => &["Cargo.toml", "Cargo.lock", "src/main.rs"][..],
+        };
+        for file in files {
+            let text = fs::read_to_string(example.join(file)).with_context(|| file.to_string())?;
             project.write(file, &text)?;
         }
         Ok(project)

@@ -32,9 +32,14 @@ pub struct Ended {
 
 impl Reporter {
     pub fn new(platform: &Platform) -> Result<Self> {
+        Self::of("image", platform)
+    }
+
+    /// The reporter that a package of the flake has an index of.
+    pub fn of(package: &str, platform: &Platform) -> Result<Self> {
         let podman = Podman::new()?;
         // Load from the index, to test that the engine finds the platform in it.
-        let image = podman.load(&nix_build(repository(), "image")?, platform)?;
+        let image = podman.load(&nix_build(repository(), package)?, platform)?;
         Ok(Self { podman, image })
     }
 

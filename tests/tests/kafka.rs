@@ -9,6 +9,7 @@ use end_to_end::kafka::{Kafka, Listener, Record, USER};
 use end_to_end::platform::Platform;
 use end_to_end::reporter::Reporter;
 use end_to_end::requirement::{Requirement, met};
+use end_to_end::sequence;
 
 /// A broker, and the image of one platform.
 struct Fixture {
@@ -18,7 +19,7 @@ struct Fixture {
 
 impl Fixture {
     /// Returns `None` if this machine cannot run them.
-    fn new(platform: &Platform) -> Result<Option<Self>> {
+    fn new(package: &str, platform: &Platform) -> Result<Option<Self>> {
         if !met(&[
             Requirement::Kafka,
             Requirement::Podman,
@@ -28,7 +29,7 @@ impl Fixture {
         }
         Ok(Some(Self {
             kafka: Kafka::start(&[])?,
-            reporter: Reporter::new(platform)?,
+            reporter: Reporter::of(package, platform)?,
         }))
     }
 
@@ -89,7 +90,7 @@ const AUTHORITY: &str = "/run/ca.crt";
 const PASSWORD: &str = "/run/secrets/password";
 
 fn delivers_to_every_listener(platform: &Platform) -> Result<()> {
-    let Some(fixture) = Fixture::new(platform)? else {
+    let Some(fixture) = Fixture::new("image", platform)? else {
         return Ok(());
     };
     fixture.assert_delivers("plaintext", Listener::Plaintext, &[])?;
@@ -131,4 +132,37 @@ fn native_reporter_delivers_over_plaintext_tls_and_every_sasl_mechanism() -> Res
 #[test]
 fn foreign_reporter_delivers_over_plaintext_tls_and_every_sasl_mechanism() -> Result<()> {
     delivers_to_every_listener(&Platform::foreign()?)
+}
+
+/// The example in Go runs until SIGTERM, and then delivers what it has sent.
+fn go_example_delivers(platform: &Platform) -> Result<()> {
+    let Some(Fixture { kafka, reporter }) = Fixture::new("example-go-kafka", platform)? else {
+        return Ok(());
+    };
+    let host = format!("--env=KAFKA_HOST={}", kafka.address(Listener::Plaintext));
+    let running = reporter.start(&[&host], &["-interval=20ms"])?;
+    sequence::wait_for(&kafka, 20)?;
+    running.terminate()?;
+    let ended = running.wait()?;
+    assert_eq!(ended.code, 0, "{}", ended.log);
+
+    let records = kafka.read("info")?;
+    let count = records.len();
+    let summary = format!("sent {count} messages, {count} were delivered");
+    assert!(ended.log.contains(&summary), "{count}: {}", ended.log);
+    for record in records {
+        let time = utc(record.timestamp, "%Y-%m-%dT%H:%M:%SZ")?;
+        assert_eq!(record.value, format!("Time: {time}, PID: 1, UID: 65532"));
+    }
+    Ok(())
+}
+
+#[test]
+fn native_go_example_delivers_until_it_is_terminated() -> Result<()> {
+    go_example_delivers(&Platform::own()?)
+}
+
+#[test]
+fn foreign_go_example_delivers_until_it_is_terminated() -> Result<()> {
+    go_example_delivers(&Platform::foreign()?)
 }

@@ -138,11 +138,20 @@ fn every_command_in_kubernetes_md_without_a_cluster_works() -> Result<()> {
 
 #[test]
 fn every_command_in_projects_md_works() -> Result<()> {
-    let project = Project::example("rust")?;
+    run_commands_in(&Project::example("rust")?, "docs/projects.md")
+}
+
+#[test]
+fn every_command_in_go_md_works() -> Result<()> {
+    run_commands_in(&Project::example("go")?, "docs/go.md")
+}
+
+/// Runs the commands of a page in a user's project.
+fn run_commands_in(project: &Project, page: &str) -> Result<()> {
     let program = slipway::program()?;
     let directory = program.parent().unwrap_or(Path::new("/"));
     let path = std::env::var("PATH").unwrap_or_default();
-    run_each("docs/projects.md", |command| {
+    run_each(page, |command| {
         let mut shell = shell(command);
         shell.current_dir(project.path());
         shell.env("PATH", format!("{}:{path}", directory.display()));
