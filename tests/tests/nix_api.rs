@@ -43,6 +43,19 @@ fn documents_every_argument_of_mk_project() -> Result<()> {
 }
 
 #[test]
+fn documents_every_argument_of_mk_go_project() -> Result<()> {
+    assert_documented("go.md", &names("builtins.functionArgs lib.mkGoProject")?)
+}
+
+#[test]
+fn documents_every_argument_of_build_go() -> Result<()> {
+    assert_documented(
+        "nix.md",
+        &names("builtins.functionArgs lib.targets.x86_64.buildGo")?,
+    )
+}
+
+#[test]
 fn documents_every_argument_of_image() -> Result<()> {
     assert_documented("nix.md", &names("builtins.functionArgs lib.image")?)
 }
