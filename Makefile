@@ -15,7 +15,7 @@ export NIX_CONFIG
 # An error says where it arose in its own words.
 export RUST_LIB_BACKTRACE := 0
 
-.PHONY: all audit check demo images test test-flaky test-long setup $(SLIPWAY)
+.PHONY: all audit check demo fuzz images test test-flaky test-long setup $(SLIPWAY)
 
 all: demo
 
@@ -102,3 +102,7 @@ test-long: images
 test-flaky: setup $(SLIPWAY)
 	$(SLIPWAY) seed .#devShells.$(SYSTEM).default
 	nix develop -c tests/flaky
+
+# Looks for inputs of parsers that cause a panic, an endless loop or too much memory, a minute for each target.
+fuzz:
+	tests/fuzz 60

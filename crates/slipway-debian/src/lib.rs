@@ -12,6 +12,8 @@ pub mod deb;
 mod deb822;
 mod error;
 pub mod fetch;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hash;
 pub mod http;
 pub mod index;

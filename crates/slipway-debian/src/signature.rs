@@ -180,7 +180,7 @@ impl Drop for TempFile {
 /// Splits a clear-signed message (RFC 9580, section 7) into its text and its armoured signature.
 ///
 /// Rejects content before, between or after the two parts.
-fn split(message: &[u8]) -> Result<(String, String), &'static str> {
+pub(crate) fn split(message: &[u8]) -> Result<(String, String), &'static str> {
     const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
     const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
     const END: &str = "-----END PGP SIGNATURE-----";

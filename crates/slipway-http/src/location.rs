@@ -16,9 +16,9 @@ pub fn host_and_port(url: &str) -> &str {
 
 /// The URL without credentials, for messages. Credentials may contain a password.
 pub fn without_login(url: &str) -> String {
-    let authority = authority(url);
-    match authority.rsplit_once('@') {
-        Some((_, host)) => url.replacen(authority, host, 1),
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    match authority(url).rsplit_once('@') {
+        Some((login, _)) => format!("{}{}", &url[..start], &url[start + login.len() + 1..]),
         None => url.to_owned(),
     }
 }
@@ -122,6 +122,7 @@ mod tests {
         assert_eq!(host_and_port(url), "mirror.example:8443");
         assert_eq!(without_login(url), "https://mirror.example:8443/x@y");
         assert_eq!(without_login("http://h/x@y"), "http://h/x@y");
+        assert_eq!(without_login("ada:a@h/x"), "h/x");
         assert_eq!(
             resolve(url, "/z").as_deref(),
             Some("https://ada:a@b@mirror.example:8443/z")

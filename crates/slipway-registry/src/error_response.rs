@@ -36,7 +36,7 @@ impl ErrorResponse {
 
     /// Parses the body. Source: OCI distribution-spec, "Error Codes". Token endpoints use
     /// `details`, and OAuth 2 (RFC 6749, section 5.2) uses `error` with `error_description`.
-    fn parse(status: u16, bytes: &[u8]) -> Self {
+    pub fn parse(status: u16, bytes: &[u8]) -> Self {
         let document: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let entry = &document["errors"][0];
         let first = |found: [&Value; 3]| {

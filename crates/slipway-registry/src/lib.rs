@@ -13,6 +13,8 @@ pub mod credentials;
 mod docker_manifests;
 mod error;
 mod error_response;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod manifest_tree;
 mod manifests;
 #[cfg(test)]

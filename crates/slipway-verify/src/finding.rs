@@ -4,7 +4,7 @@ use std::fmt;
 
 use slipway_oci::Platform;
 
-use crate::Machine;
+use crate::{Machine, Printable};
 
 /// Most layers in an image. Source: moby, layer/layer_store.go, `maxLayerDepth`, which is 125
 /// including those that a container adds; the overlay driver's own limit is 128 directories.
@@ -190,7 +190,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Fault::Unreadable(reason) => f.write_str(reason),
+            Fault::Unreadable(reason) => Printable(reason).fmt(f),
             Fault::OtherPlatform { index, image } => {
                 write!(f, "the index says {index}, the image itself {image}")
             }

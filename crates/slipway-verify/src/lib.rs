@@ -11,6 +11,8 @@ mod closure;
 mod elf;
 mod entrypoint;
 mod finding;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod go_build;
 mod image_contents;
 mod library_search;

@@ -1,7 +1,9 @@
 //! Formats an error for the user: on one line, so that it stays readable in a CI log, and without a
-//! backtrace, even if `RUST_BACKTRACE` is set.
+//! backtrace, even if `RUST_BACKTRACE` is set. Control characters are escaped, because errors quote
+//! names from images.
 
 use anyhow::Error;
+use slipway_verify::Printable;
 
 /// The error and its causes, separated by colons. Omits a cause that the text before it already
 /// contains.
@@ -21,7 +23,7 @@ pub fn one_line(error: &Error) -> String {
             line += &text;
         }
     }
-    without_logins(&line)
+    Printable(&without_logins(&line)).to_string()
 }
 
 /// The text without the `user:password@` of each URL. URLs of mirrors and proxies may contain
@@ -61,6 +63,12 @@ mod tests {
         ] {
             assert_eq!(one_line(&anyhow!("{text}")), shown);
         }
+    }
+
+    #[test]
+    fn escapes_control_characters() {
+        let error = anyhow!("entry \u{1b}[2Jx");
+        assert_eq!(one_line(&error), r"entry \u{1b}[2Jx");
     }
 
     #[test]
