@@ -263,7 +263,7 @@ fn mistakes_are_explained_and_leave_the_lock_as_it_was() -> Result<()> {
             file: "go.sum",
             from: "example.com/words v1.0.0 ",
             to: "example.com/other v1.0.0 ",
-            error: "go.sum has no line for example.com/words v1.0.0; write it with: go mod tidy",
+            error: "missing go.sum entry",
         },
         Mistake {
             file: "go.mod",

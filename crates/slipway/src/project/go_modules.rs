@@ -134,14 +134,13 @@ pub fn pin(
         &config.tags,
     );
     let vendored = go::is_vendored(root);
-    let downloads = match vendored {
+    let mut downloads = match vendored {
         true => Vec::new(),
         false => go.download()?,
     };
+    // go.sum needs no line for a module that no package is imported from.
     let sums = Sums::read(root)?;
-    for row in &downloads {
-        sums.check(row)?;
-    }
+    downloads.retain(|row| sums.has(row));
     let packages = go.packages(rows)?;
     pins.tags.clone_from(&config.tags);
     pins.cgo = !packages.cgo.is_empty();
@@ -413,10 +412,15 @@ impl Sums {
         Ok(Self(lines))
     }
 
+    /// Whether go.sum has the module's hash.
+    fn has(&self, row: &Downloaded) -> bool {
+        let line = format!("{} {} {}", row.path, row.version, row.sum);
+        self.0.contains(&line)
+    }
+
     /// Fails if go.sum does not have the module's hash.
     fn check(&self, row: &Downloaded) -> Result<()> {
-        let line = format!("{} {} {}", row.path, row.version, row.sum);
-        if !self.0.contains(&line) {
+        if !self.has(row) {
             bail!(
                 "go.sum has no line for {}; write it with: go mod tidy",
                 label(row)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 use slipway_debian::config::{Config, Set};
 use slipway_debian::contents_index::File;
@@ -154,14 +154,15 @@ impl Sources {
     }
 
     /// For each file, the package that contains it, from the table of known files or the suites of a
-    /// set.
+    /// set. Fails if the table has none of the files, and the suites cannot be searched.
     pub fn packages_with(&self, files: &[File], set: &Set) -> Result<Vec<Result<String>>> {
         let known = KnownFiles::read()?;
         let is_unknown = |file: &&File| known.package(file).is_none();
         let others: Vec<File> = files.iter().filter(is_unknown).cloned().collect();
-        let mut found = match others.is_empty() {
-            true => Vec::new(),
-            false => self.look_up(&others, set)?,
+        let mut found = match self.look_up(&others, set) {
+            Ok(found) => found,
+            Err(error) if others.len() == files.len() => return Err(error),
+            Err(error) => others.iter().map(|_| Err(anyhow!("{error:#}"))).collect(),
         }
         .into_iter();
         let rows = files.iter().filter_map(|file| match known.package(file) {
@@ -172,6 +173,9 @@ impl Sources {
     }
 
     fn look_up(&self, files: &[File], set: &Set) -> Result<Vec<Result<String>>> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
         let verifier = Verifier::find(self.keyring.as_deref())?;
         let architecture = set.architectures.first().map_or("", String::as_str);
         let suites = self.suites(&verifier);

@@ -27,8 +27,12 @@ pub fn find(place: &Place, tags: &[String]) -> Result<Found> {
     let (pins, packages) = go_modules::pin(place.directory, &wanted, place.rows, None, &defaults)?;
 
     let names: Vec<String> = packages.programs.iter().map(|it| it.name.clone()).collect();
-    let root = packages.programs.iter().find(|it| it.package == ".");
-    let main = root.or(packages.programs.first());
+    let directory = place.directory.file_name().unwrap_or_default();
+    let programs = || packages.programs.iter();
+    let main = programs()
+        .find(|it| it.package == ".")
+        .or_else(|| programs().find(|it| *it.name == *directory))
+        .or_else(|| programs().next());
     let mut settings = main.map_or(Vec::new(), |main| main_program(&names, &main.name));
     if links_with_rdkafka(&packages) {
         settings.push("# the librdkafka that Slipway compiles".into());
