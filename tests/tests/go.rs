@@ -285,8 +285,8 @@ fn mistakes_are_explained_and_leave_the_lock_as_it_was() -> Result<()> {
         },
         Mistake {
             file: "slipway.toml",
-            from: "release",
-            to: "go.version = \"1.99.1\"\nrelease",
+            from: "debian",
+            to: "go.version = \"1.99.1\"\ndebian",
             error: "Go 1.99.1 could not be fetched; name a version that exists",
         },
         Mistake {

@@ -9,7 +9,7 @@ use end_to_end::command::CommandExt;
 use end_to_end::requirement::{Requirement, met};
 use end_to_end::slipway;
 
-const CONFIG: &str = "release = \"trixie\"\n\n[set.libraries]\narchitectures = [\"amd64\"]\n\
+const CONFIG: &str = "debian = \"trixie\"\n\n[set.libraries]\narchitectures = [\"amd64\"]\n\
                       suites = [\"trixie\"]\npackages = [\"zlib1g\"]\n";
 
 /// A mirror of Debian's archive that this machine can reach.

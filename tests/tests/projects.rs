@@ -503,7 +503,7 @@ fn failed_c_or_cpp_build_suggests_what_to_add() -> Result<()> {
     let project = Project::of(&[
         (
             "slipway.toml",
-            "release = \"trixie\"\n[set.libraries]\narchitectures = [\"arm64\"]\nsuites = [\"trixie\"]\npackages = [\"libc6-dev\"]\n",
+            "debian = \"trixie\"\n[set.libraries]\narchitectures = [\"arm64\"]\nsuites = [\"trixie\"]\npackages = [\"libc6-dev\"]\n",
         ),
         ("main.c", "int main(void) { return 0; }\n"),
         ("odd.c", "#include <odd/odd.h>\n"),

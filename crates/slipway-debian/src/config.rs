@@ -1,33 +1,95 @@
 //! `slipway.toml`: the hand-written list of Debian packages to resolve.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
 use crate::package::is_package_name;
 
 /// The contents of `slipway.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[derive(Debug)]
 pub struct Config {
     /// Codename of the Debian release.
-    pub release: String,
+    pub debian: String,
     /// Mirrors of the Debian archive, for machines that do not configure any. Nix also accepts URLs
     /// of single files here, with the placeholders `{crate}` and `{version}`, or `{program}`.
-    #[serde(default)]
     pub mirrors: Vec<String>,
     /// Mirrors of the security archive. Default: each of `mirrors` with the suffix `-security`.
-    #[serde(default)]
     pub security_mirrors: Vec<String>,
     /// Package sets. Each set is resolved independently.
-    #[serde(rename = "set")]
     pub sets: BTreeMap<String, Set>,
     /// How the project's Go modules are compiled.
-    #[serde(default)]
     pub go: Go,
+    /// What `slipway release` writes.
+    pub release: Release,
+}
+
+/// The keys of `slipway.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Keys {
+    debian: Option<String>,
+    /// The table, or the value of `debian` in files from before there was a table.
+    release: Option<ReleaseKey>,
+    #[serde(default)]
+    mirrors: Vec<String>,
+    #[serde(default)]
+    security_mirrors: Vec<String>,
+    set: BTreeMap<String, Set>,
+    #[serde(default)]
+    go: Go,
+}
+
+enum ReleaseKey {
+    Codename(String),
+    Table(Release),
+}
+
+impl<'de> Deserialize<'de> for ReleaseKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrTable;
+
+        impl<'de> Visitor<'de> for TextOrTable {
+            type Value = ReleaseKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("the table [release]")
+            }
+
+            fn visit_str<E>(self, codename: &str) -> Result<ReleaseKey, E> {
+                Ok(ReleaseKey::Codename(codename.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReleaseKey, A::Error> {
+                Release::deserialize(MapAccessDeserializer::new(map)).map(ReleaseKey::Table)
+            }
+        }
+
+        deserializer.deserialize_any(TextOrTable)
+    }
+}
+
+/// The table `[release]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Release {
+    /// Name of the files. Default: the name of the program that the image runs.
+    pub name: Option<String>,
+    /// Platforms, such as `linux/arm64` or `windows/amd64`. Default: those that the flake marks.
+    pub platforms: Vec<String>,
+    /// Formats of the archives for systems other than Windows: `tar.gz`, `tar.zst`, `zip`. Default:
+    /// `tar.gz`. Archives for Windows are zips.
+    pub archives: Vec<String>,
+    /// Further files and directories for the archives. Licenses, the readme and the changelog in
+    /// the project's directory are included anyway.
+    pub files: Vec<String>,
+    /// Whether release notes name the authors of commits.
+    pub authors: bool,
 }
 
 /// The table `[go]`.
@@ -71,7 +133,26 @@ impl Config {
 
     /// Parses and validates the text. The error message is one line.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|e| one_line(text, &e))?;
+        let keys: Keys = toml::from_str(text).map_err(|e| one_line(text, &e))?;
+        let (codename, release) = match keys.release {
+            Some(ReleaseKey::Codename(codename)) => (Some(codename), Release::default()),
+            Some(ReleaseKey::Table(release)) => (None, release),
+            None => (None, Release::default()),
+        };
+        let Some(debian) = keys.debian.or(codename) else {
+            return Err(
+                "debian is missing; it is the codename of a release, such as: debian = \"trixie\""
+                    .into(),
+            );
+        };
+        let config = Self {
+            debian,
+            mirrors: keys.mirrors,
+            security_mirrors: keys.security_mirrors,
+            sets: keys.set,
+            go: keys.go,
+            release,
+        };
         for (name, set) in &config.sets {
             let complain = |what: String| Err(format!("set {name}: {what}"));
             if set.architectures.is_empty() || set.suites.is_empty() || set.packages.is_empty() {
@@ -150,7 +231,7 @@ mod tests {
     use super::*;
 
     const GOOD: &str = r#"
-release = "trixie"
+debian = "trixie"
 
 [set.bootstrap]
 architectures = ["amd64"]
@@ -173,10 +254,12 @@ busybox-static = "usr/bin/busybox"
     fn reports_each_mistake_in_one_line() {
         for (from, to, expected) in [
             (
-                "release",
-                "relaese",
-                "line 2: unknown field `relaese`, expected one of `release`",
+                "debian",
+                "debain",
+                "line 2: unknown field `debain`, expected one of `debian`, `release`",
             ),
+            ("debian = \"trixie\"", "", "debian is missing"),
+            ("debian = \"trixie\"", "release = 1", "line 2: invalid type"),
             ("suites = [\"trixie\"]", "", "missing field `suites`"),
             ("[\"amd64\"]", "\"amd64\"", "line 5: invalid type"),
             (
@@ -212,5 +295,16 @@ busybox-static = "usr/bin/busybox"
                 "{message:?} does not say {expected:?}"
             );
         }
+    }
+    #[test]
+    fn release_is_a_table_or_in_older_files_the_codename() {
+        let old = Config::parse(&GOOD.replace("debian = ", "release = ")).unwrap();
+        assert_eq!(old.debian, "trixie");
+        let table = format!("{GOOD}\n[release]\nplatforms = [\"linux/arm64\"]\n");
+        let new = Config::parse(&table).unwrap();
+        assert_eq!(new.debian, "trixie");
+        assert_eq!(new.release.platforms, ["linux/arm64"]);
+        let wrong = Config::parse(&table.replace("platforms", "platform")).unwrap_err();
+        assert!(wrong.contains("unknown field `platform`"), "{wrong}");
     }
 }

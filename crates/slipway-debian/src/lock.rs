@@ -439,7 +439,7 @@ mod tests {
         let lock = Lock::new("trixie", rows.concat());
         let part = |package: &str, architecture: &str| {
             let set = format!(
-                "release = \"trixie\"\n[set.x]\narchitectures = [\"{architecture}\"]\n\
+                "debian = \"trixie\"\n[set.x]\narchitectures = [\"{architecture}\"]\n\
                  suites = [\"trixie\"]\npackages = [\"{package}\"]\nignore = [\"docs\"]\n"
             );
             lock.part(&Config::parse(&set).unwrap())

@@ -80,7 +80,7 @@ impl LockBuilder<'_> {
                 rows.push(self.row(part, resolved)?);
             }
         }
-        let mut lock = Lock::new(&self.config.release, rows);
+        let mut lock = Lock::new(&self.config.debian, rows);
         if let Some(old) = self.old {
             lock.repositories.clone_from(&old.repositories);
             lock.go.clone_from(&old.go);

@@ -19,7 +19,7 @@ use mirror::Mirror;
 use mirror::archive::{Archive, Key, files_below};
 use tempfile::TempDir;
 
-const CONFIG: &str = r#"release = "trixie"
+const CONFIG: &str = r#"debian = "trixie"
 
 [set.tools]
 architectures = ["amd64"]

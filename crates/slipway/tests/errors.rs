@@ -10,8 +10,8 @@ use std::process::Command;
 
 /// Files of the directories that the commands run in.
 const FILES: [(&str, &str); 3] = [
-    ("typo/slipway.toml", "release = \"trixie\"\npackage = []\n"),
-    ("broken/slipway.toml", "release = \n"),
+    ("typo/slipway.toml", "debian = \"trixie\"\npackage = []\n"),
+    ("broken/slipway.toml", "debian = \n"),
     ("text", "no image"),
 ];
 

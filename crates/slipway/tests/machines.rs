@@ -34,7 +34,7 @@ fn machine() -> Machine {
     }
     machine.write(
         "work/slipway.toml",
-        "release = \"trixie\"\n[set.tools]\narchitectures = [\"amd64\"]\nsuites = [\"trixie\"]\npackages = [\"tool\"]\n",
+        "debian = \"trixie\"\n[set.tools]\narchitectures = [\"amd64\"]\nsuites = [\"trixie\"]\npackages = [\"tool\"]\n",
     );
     machine
 }

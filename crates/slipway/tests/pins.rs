@@ -19,7 +19,7 @@ use mirror::Mirror;
 use mirror::archive::{Archive, Key};
 
 const CONFIG: &str = r#"# ours
-release = "trixie"
+debian = "trixie"
 
 [set.libraries]
 architectures = ["amd64", "arm64"]

@@ -58,7 +58,7 @@ impl Add {
             true => Some(Lock::read(&project.lock())?),
             false => None,
         };
-        let pins = old.as_ref().filter(|lock| lock.release == config.release);
+        let pins = old.as_ref().filter(|lock| lock.release == config.debian);
         let new = sources.relock(&config, pins, &BTreeSet::new())?;
 
         let writing = || format!("writing {}", path.display());

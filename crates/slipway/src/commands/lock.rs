@@ -59,7 +59,7 @@ impl Lock {
         let sources = self.sources.open(&project.root)?;
         let pins = old
             .as_ref()
-            .filter(|lock| !self.upgrade && lock.release == config.release);
+            .filter(|lock| !self.upgrade && lock.release == config.debian);
         let mut new = sources.relock(&config, pins, &BTreeSet::new())?;
         new.repositories = repositories;
         new.go = go;

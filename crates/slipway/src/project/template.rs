@@ -121,7 +121,7 @@ pub fn add_tools(text: &str, packages: &[String]) -> Result<String, String> {
     if config.sets.contains_key(TOOLS) {
         return add_packages(text, TOOLS, packages);
     }
-    let set = TOOLS_TEMPLATE.replace(RELEASE, &config.release);
+    let set = TOOLS_TEMPLATE.replace(RELEASE, &config.debian);
     add_packages(&(text.to_owned() + &set), TOOLS, packages)
 }
 
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn adds_build_programs_to_a_set_of_the_same_release() {
-        let text = "release = \"forky\"\n[set.libraries]\narchitectures = [\"arm64\"]\n\
+        let text = "debian = \"forky\"\n[set.libraries]\narchitectures = [\"arm64\"]\n\
                     suites = [\"forky\"]\npackages = [\"libc6\"]\n";
         let once = add_tools(text, &["nasm".into()]).unwrap();
         let twice = add_tools(&once, &["bison".into(), "nasm".into()]).unwrap();
@@ -156,7 +156,7 @@ mod tests {
         let text = config("forky", &[], [&needs].into_iter()).unwrap();
         let config = Config::parse(&text.replace("architectures = []", "architectures = [\"x\"]"));
         let config = config.unwrap();
-        assert_eq!(config.release, "forky");
+        assert_eq!(config.debian, "forky");
         assert!(
             config.sets["libraries"]
                 .packages

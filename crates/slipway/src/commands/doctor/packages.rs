@@ -30,7 +30,7 @@ pub fn findings(options: &package_sources::Options, directory: &Path) -> Vec<Fin
     let release = project
         .as_ref()
         .and_then(|project| Config::read(&project.config()).ok())
-        .map_or_else(|| "stable".to_owned(), |config| config.release);
+        .map_or_else(|| "stable".to_owned(), |config| config.debian);
     let apt = AptConfiguration::read();
     let mut findings = mirrors(options, directory, &release, &apt);
     findings.push(Finding::of(
