@@ -33,6 +33,9 @@
   packages ? ["."],
   # bool or null: CGO_ENABLED. null is what slipway.lock says: true if a package that is compiled uses cgo.
   cgo ? null,
+  # attribute set of strings: environment variables with which Go compiles for the platform. Without cgo, any
+  # platform of Go is possible.
+  goPlatform ? stdenv.platform.go,
   # list of strings: build tags
   tags ? [],
   # list of strings: arguments of the linker
@@ -50,7 +53,6 @@
   ...
 } @ args: let
   inherit (builtins) concatStringsSep elem filter head map match path pathExists removeAttrs split stringLength substring;
-  inherit (stdenv) platform;
 
   go = import ./go/toolchain.nix {
     inherit bash buildPlatform default golang locked seeds;
@@ -127,8 +129,8 @@
   };
 
   common =
-    removeAttrs args ["cgo" "goVersion" "ldflags" "locked" "packages" "self" "src" "tags" "test" "version"]
-    // import ./go/environment.nix {inherit platform;}
+    removeAttrs args ["cgo" "goPlatform" "goVersion" "ldflags" "locked" "packages" "self" "src" "tags" "test" "version"]
+    // import ./go/environment.nix {go = goPlatform;}
     // {
       CGO_ENABLED =
         if withCgo

@@ -129,6 +129,21 @@ in
         if usesCgo
         then buildInputs target
         else [];
+      release = inputs: {
+        row,
+        version ? null,
+      }:
+        build inputs ({
+            cgo = row.target != null && usesCgo;
+            goPlatform = row.go;
+          }
+          // (
+            if version == null
+            then {}
+            else {inherit version;}
+          ));
+      # Without C, all of Go's platforms can be built.
+      releases = row: row.target != null || go.needs-cgo or [] == [];
       runTests = inputs:
         build inputs {
           name = "${main.name}-test";

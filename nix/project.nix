@@ -25,10 +25,13 @@
   #   build     returns a derivation with the programs in bin/. Its second argument is the result for the build
   #             machine, or null.
   #   likely    returns the Debian packages that the programs of a target probably need
+  #   release   returns a derivation with the programs in bin/ for release files. Its second argument is
+  #             { row, version }: the row of release-platforms.nix, and the version as a string or null.
+  #   releases  returns whether `release` can build for a row of release-platforms.nix
   #   runTests  returns a derivation that runs the tests
   #   shell     returns attributes of the target's shell
   #
-  # build, runTests and shell get { buildInputs, nativeBuildInputs, target }.
+  # build, release, runTests and shell get { buildInputs, nativeBuildInputs, target }.
   language,
 }: let
   inherit (builtins) attrNames attrValues concatMap concatStringsSep elem filter fromTOML head length listToAttrs map mapAttrs match pathExists readFile seq;
@@ -81,6 +84,21 @@
       })
       names);
 
+  # Returns the rows of release-platforms.nix that the project can be released for. Linux has the project's
+  # own platforms.
+  releaseRows = {releases, ...}: let
+    table = import ./release-platforms.nix {platforms = rows;};
+  in
+    listToAttrs (concatMap (name:
+      if releases table.${name}
+      then [
+        {
+          inherit name;
+          value = table.${name};
+        }
+      ]
+      else []) (attrNames table));
+
   outputsFor = system: slipway: let
     debs = slipway.debsOf locked;
 
@@ -104,7 +122,7 @@
     isBuildInput = package:
       builtins.any (platformName: builtins.any (input: (input.pin.name or "") == package.pin.name) (nativeBuildInputs targets.${platformName})) (attrNames rows);
 
-    inherit (language slipway) build likely runTests shell;
+    inherit (language slipway) build likely release releases runTests shell;
     inputsOf = target: {
       inherit target;
       buildInputs = librariesOf target;
@@ -168,6 +186,20 @@
       # string: path of the program that the image runs
       // {program = "${package}/bin/${one.name}";};
 
+    # attribute set: derivations with the programs for release files, by the row's name
+    released = mapAttrs (_: row: let
+      target =
+        targets
+        .${
+          if row.target == null
+          then slipway.buildPlatformName
+          else row.target
+        };
+      ofVersion = version: release (inputsOf target) {inherit row version;};
+    in
+      # `slipway release` takes the version from the tag.
+      ofVersion null // {inherit ofVersion;}) (releaseRows (language slipway));
+
     platformNames = attrNames rows;
     forPlatforms = f: listToAttrs (concatMap f platformNames);
     named = name: value: {inherit name value;};
@@ -218,6 +250,7 @@
           (named "${name}-${platformName}" programs.${name})
         ]) (attrNames programs))
       // listToAttrs (map (one: named "image-${one.name}" (indexOf one.name)) programs)
+      // listToAttrs (map (name: named "release-${name}" released.${name}) (attrNames released))
       // {
         default = indexOf main;
         image = indexOf main;
@@ -231,5 +264,11 @@ in {
   devShells = each "devShells";
   # `slipway build --platform` reads the project's platforms from here.
   lib.platforms = rows;
+  # `slipway release` reads what it can build from here.
+  lib.releasePlatforms = releaseRows (language (head (attrValues slipways)));
+  lib.release = {
+    inherit programs;
+    name = main;
+  };
   packages = each "packages";
 }

@@ -209,6 +209,8 @@ in
             then null
             else builtFor.dependencies;
         };
+      release = inputs: _: workspaceFor inputs {};
+      releases = _: false;
       runTests = inputs:
         workspaceFor inputs {
           name = "${main.name}-test";

@@ -149,7 +149,7 @@
     inherit bash bootstrap buildPlatform golang seeds stdenv system;
     default = goDefault;
   };
-  goEnvironment = import ./go/environment.nix {inherit platform;};
+  goEnvironment = import ./go/environment.nix {inherit (platform) go;};
   buildRust = import ./build-rust.nix {inherit bash bootstrap cargoEnvironment rust seeds stdenv system;};
   buildWorkspace = import ./build-workspace.nix {
     inherit bash bootstrap cargoEnvironment libraries seeds stdenv system;

@@ -1,12 +1,12 @@
-# Returns environment variables with which the go command builds for one target, without a network.
+# Returns environment variables with which the go command builds for one platform, without a network.
 {
-  # the target's row of platforms.nix
-  platform,
+  # attribute set of strings: variables that name the platform, such as GOARCH
+  go,
 }:
-platform.go
+{GOOS = "linux";}
+// go
 // {
   GOENV = "off";
-  GOOS = "linux";
   GOPROXY = "off";
   GOSUMDB = "off";
   GOTELEMETRY = "off";
