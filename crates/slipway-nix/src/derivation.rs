@@ -41,10 +41,12 @@ pub struct Plan {
 impl Nix {
     /// Evaluates installables (`.#image`) and finds the derivations that have to be built for them.
     pub fn plan(&self, installables: &[String]) -> Result<Plan, Error> {
-        let call = self
-            .nix()
-            .args(["build", "--dry-run", "--json"])
-            .args(installables);
+        let mut call = self.nix().args(["build", "--dry-run", "--json"]);
+        if let Some(expression) = &self.expression {
+            // Without --impure, a flake with uncommitted changes cannot be read.
+            call = call.args(["--impure", "--expr", expression]);
+        }
+        let call = call.args(installables);
         let (stdout, stderr) = self.text(&call)?;
         let rows: Vec<Value> = serde_json::from_str(&stdout).map_err(|e| call.unexpected(e))?;
         if rows.len() != installables.len() {

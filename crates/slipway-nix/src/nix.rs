@@ -27,6 +27,8 @@ pub struct Nix {
     version: (u32, u32),
     directory: PathBuf,
     options: Vec<String>,
+    /// The Nix expression whose attributes installables are, if it is not a flake's.
+    pub(crate) expression: Option<String>,
     verbose: bool,
     /// The store directory, without a trailing slash.
     pub(crate) store: String,
@@ -110,6 +112,7 @@ impl Nix {
             version,
             directory: directory.into(),
             options,
+            expression: None,
             verbose,
             store: "/nix/store".into(),
         };
@@ -126,6 +129,12 @@ impl Nix {
     /// Changes the directory that relative flake references are resolved from.
     pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = directory.into();
+        self
+    }
+
+    /// Makes installables attributes of a Nix expression. It must not depend on the environment.
+    pub fn of_expression(mut self, expression: String) -> Self {
+        self.expression = Some(expression);
         self
     }
 
@@ -282,6 +291,7 @@ mod tests {
         Nix {
             version: (2, 8),
             directory: ".".into(),
+            expression: None,
             options: vec![],
             verbose: false,
             store: "/nix/store".into(),

@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// A time in whole seconds since 1970-01-01T00:00:00Z, printed as RFC 3339 in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u32);
 
 impl Timestamp {
@@ -12,17 +12,14 @@ impl Timestamp {
     pub const fn from_unix_seconds(seconds: u32) -> Timestamp {
         Timestamp(seconds)
     }
-}
 
-/// One second after the epoch, the mtime of every file in a Nix store.
-impl Default for Timestamp {
-    fn default() -> Timestamp {
-        Timestamp(1)
+    /// Seconds since the epoch.
+    pub const fn unix_seconds(self) -> u32 {
+        self.0
     }
-}
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+    /// The date and the time of day in UTC.
+    pub const fn fields(self) -> Fields {
         let (days, second) = (self.0 / 86_400, self.0 % 86_400);
         // Years start in March, so that the leap day is the last day of a year. The day 1970-01-01
         // is the 719468th after 0000-03-01; 146097 days are 400 years.
@@ -37,13 +34,50 @@ impl fmt::Display for Timestamp {
         } else {
             (month - 9, 1)
         };
+        Fields {
+            year: era * 400 + year + next,
+            month,
+            day,
+            hour: second / 3600,
+            minute: second / 60 % 60,
+            second: second % 60,
+        }
+    }
+}
+
+/// A date and a time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    pub year: u32,
+    /// From 1 to 12.
+    pub month: u32,
+    /// From 1 to 31.
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    pub second: u32,
+}
+
+/// One second after the epoch, the mtime of every file in a Nix store.
+impl Default for Timestamp {
+    fn default() -> Timestamp {
+        Timestamp(1)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Fields {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = self.fields();
         write!(
             f,
-            "{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-            era * 400 + year + next,
-            second / 3600,
-            second / 60 % 60,
-            second % 60,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
         )
     }
 }

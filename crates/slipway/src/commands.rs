@@ -14,6 +14,7 @@ pub mod man;
 pub mod pack;
 pub mod platforms;
 pub mod push;
+pub mod release;
 pub mod run;
 pub mod seed;
 pub mod update;
@@ -55,6 +56,7 @@ commands! {
     Lock: lock::Lock,
     Seed: seed::Seed,
     Build: build::Build,
+    Release: release::Release,
     Push: push::Push,
     Index: index::Index,
     Load: load::Load,

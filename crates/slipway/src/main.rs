@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod image;
 mod project;
+mod release;
 
 use std::panic;
 use std::path::PathBuf;

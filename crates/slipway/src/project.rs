@@ -2,6 +2,7 @@
 
 pub mod build_hints;
 pub mod cargo;
+pub mod git;
 pub mod git_crates;
 pub mod go;
 pub mod go_modules;

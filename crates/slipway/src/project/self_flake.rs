@@ -3,10 +3,11 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::project::git;
 
 /// The flake reference.
 pub fn flake_of_this_program() -> Result<String> {
@@ -34,22 +35,31 @@ pub fn is_slipway(directory: &Path) -> bool {
 }
 
 fn reference(directory: &Path) -> String {
-    let path = encode(&directory.to_string_lossy());
-    let git = |option: &str| {
-        let mut git = Command::new("git");
-        git.args(["rev-parse", option]).current_dir(directory);
-        let output = git.output().ok().filter(|output| output.status.success())?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let is_repository = git("--show-toplevel").is_some_and(|top| Path::new(&top) == directory);
-    if !is_repository {
-        return format!("path:{path}");
+    let top = git::output(directory, &["rev-parse", "--show-toplevel"]);
+    match top.is_ok_and(|top| Path::new(&top) == directory) {
+        true => git_reference(directory, directory),
+        false => format!("path:{}", encode(directory)),
+    }
+}
+
+/// The flake reference of a directory in the git repository `top`.
+pub fn git_reference(top: &Path, directory: &Path) -> String {
+    let mut reference = format!("git+file://{}", encode(top));
+    let mut parameters = Vec::new();
+    match directory.strip_prefix(top) {
+        Ok(below) if below != Path::new("") => parameters.push(format!("dir={}", encode(below))),
+        _ => {}
     }
     // Nix rejects a shallow clone unless `shallow=1` is set.
-    match git("--is-shallow-repository").as_deref() {
-        Some("true") => format!("git+file://{path}?shallow=1"),
-        _ => format!("git+file://{path}"),
+    let shallow = git::output(top, &["rev-parse", "--is-shallow-repository"]);
+    if shallow.is_ok_and(|shallow| shallow == "true") {
+        parameters.push("shallow=1".to_owned());
     }
+    if !parameters.is_empty() {
+        reference += "?";
+        reference += &parameters.join("&");
+    }
+    reference
 }
 
 /// What a path in a URL has as it is: RFC 3986, 2.3, and the slash.
@@ -61,8 +71,8 @@ const PATH: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-');
 
 /// Percent-encodes a path for a URL.
-fn encode(path: &str) -> String {
-    utf8_percent_encode(path, &PATH).to_string()
+fn encode(path: &Path) -> String {
+    utf8_percent_encode(&path.to_string_lossy(), &PATH).to_string()
 }
 
 #[cfg(test)]
@@ -77,7 +87,16 @@ mod tests {
     }
 
     #[test]
+    fn directory_in_a_git_repository_is_a_parameter() {
+        let top = tempfile::tempdir().unwrap();
+        let url = format!("git+file://{}", top.path().display());
+        assert_eq!(git_reference(top.path(), top.path()), url);
+        let below = git_reference(top.path(), &top.path().join("a b/c"));
+        assert_eq!(below, format!("{url}?dir=a%20b/c"));
+    }
+
+    #[test]
     fn encodes_a_path_for_a_url() {
-        assert_eq!(encode("/a b/c#d~1"), "/a%20b/c%23d~1");
+        assert_eq!(encode(Path::new("/a b/c#d~1")), "/a%20b/c%23d~1");
     }
 }

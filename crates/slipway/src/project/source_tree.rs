@@ -9,12 +9,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cli::temp_dir::TempDir;
+use crate::project::git::git;
 
 /// The first Nix version, as `(MAJOR, MINOR)`, that accepts flake paths with characters that a URL
 /// must encode.
@@ -105,7 +105,7 @@ fn sources(root: &Path) -> Result<Option<Vec<PathBuf>>> {
 }
 
 /// Whether the file is a link to a build result, as Nix creates it.
-fn is_link_into_store(file: &Path) -> bool {
+pub fn is_link_into_store(file: &Path) -> bool {
     fs::read_link(file).is_ok_and(|target| target.starts_with("/nix/store"))
 }
 
@@ -146,12 +146,6 @@ fn repository(root: &Path) -> Result<Option<PathBuf>> {
     }
     let top = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end());
     Ok((output.status.success() && root.starts_with(&top)).then_some(top))
-}
-
-fn git(root: &Path, arguments: &[&str]) -> Command {
-    let mut git = Command::new("git");
-    git.args(arguments).current_dir(root).env("LC_ALL", "C");
-    git
 }
 
 fn warn_of_submodules(root: &Path, installables: &[String]) {
@@ -213,6 +207,8 @@ fn size(path: &Path) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     const OLD: (u32, u32) = (2, 8);

@@ -1,0 +1,47 @@
+//! The crate's one error type. Each message is one line that names the thing, the cause and, where
+//! there is one, the next step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of every fallible function of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a release file could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A system call failed; `action` is the verb, such as "read".
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+
+    #[error("{name} would contain {file} twice; leave one of them out of `files` in [release]")]
+    Twice { name: String, file: String },
+
+    #[error("{0:?} is no format of archives; these are: tar.gz, tar.zst, zip")]
+    Format(String),
+
+    #[error(
+        "the tag {0} is not a version such as v1.2.3 (semver.org); tag the commit again, or build without a version: \
+         slipway release --snapshot"
+    )]
+    Tag(String),
+}
+
+impl Error {
+    /// Adds the action and the path to an I/O error; for use with `map_err`.
+    pub(crate) fn io<'a>(
+        action: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

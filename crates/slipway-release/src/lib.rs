@@ -1,0 +1,20 @@
+//! Release files: the archives and packages of a program, their checksums, and the notes of a
+//! release.
+//!
+//! The same input gives the same bytes: files are sorted, their times are the release's, their
+//! owner is root, and modes are 0644 or 0755.
+
+mod archive;
+mod checksums;
+mod error;
+mod files;
+mod notes;
+mod version;
+
+pub use archive::Format;
+pub use checksums::checksums;
+pub use error::{Error, Result};
+pub use files::{File, Files};
+pub use notes::{Commit, notes};
+pub use semver::Version;
+pub use version::of_tag;

@@ -1,0 +1,236 @@
+//! Release files: what `slipway release` writes for a tag, and why it refuses to write.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use end_to_end::command::CommandExt;
+use end_to_end::platform::Platform;
+use end_to_end::project::Project;
+use end_to_end::requirement::{Requirement, met};
+use serde_json::Value;
+
+const MAIN: &str =
+    "package main\n\nvar version = \"unknown\"\n\nfunc main() { println(\"tool\", version) }\n";
+
+/// A Go module in git whose last commit has the tag.
+fn tagged(tag: &str) -> Result<Project> {
+    let project = Project::of(&[
+        ("go.mod", "module example.com/tool\n\ngo 1.24\n"),
+        ("main.go", MAIN),
+        ("LICENSE", "free\n"),
+        ("doc/guide.txt", "guide\n"),
+    ])?;
+    git(&project, &["init", "--quiet"])?;
+    project.slipway(&["init"])?.text()?;
+    project.edit("slipway.toml", |text| {
+        text + "\n[release]\nfiles = [\"doc\"]\narchives = [\"tar.gz\", \"tar.zst\"]\n"
+    })?;
+    commit(&project, "feat: print the version")?;
+    git(&project, &["tag", tag])?;
+    Ok(project)
+}
+
+fn git(project: &Project, arguments: &[&str]) -> Result<String> {
+    let mut git = project.command(
+        "git",
+        &["-c", "user.name=Ada", "-c", "user.email=ada@example.com"],
+    );
+    git.args(arguments)
+        .env("GIT_AUTHOR_DATE", "2026-01-02T03:04:06Z")
+        .env("GIT_COMMITTER_DATE", "2026-01-02T03:04:06Z")
+        .text()
+}
+
+fn commit(project: &Project, message: &str) -> Result<()> {
+    git(project, &["add", "--all"])?;
+    git(project, &["commit", "--quiet", "--message", message]).map(drop)
+}
+
+/// Unpacks an archive into a new directory in the project.
+fn unpack(project: &Project, archive: &str) -> Result<PathBuf> {
+    let place = project.file(&format!("unpacked/{archive}"));
+    fs::create_dir_all(&place)?;
+    let path = format!("dist/{archive}");
+    let place_text = place.display().to_string();
+    match archive.ends_with(".zip") {
+        true => project.command("unzip", &["-q", &path, "-d", &place_text]),
+        false => project.command(
+            "tar",
+            &["--extract", "--file", &path, "--directory", &place_text],
+        ),
+    }
+    .text()?;
+    Ok(place)
+}
+
+/// The first bytes of a file.
+fn magic(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    Ok(bytes[..4].to_vec())
+}
+
+#[test]
+fn a_tag_gives_archives_for_every_system_and_the_same_bytes_again() -> Result<()> {
+    let foreign = Platform::foreign()?;
+    if !met(&[
+        Requirement::Program("unzip", "unzip"),
+        Requirement::Program("zstd", "zstd"),
+        Requirement::Runs(&foreign),
+    ])? {
+        return Ok(());
+    }
+    let project = tagged("v1.2.3")?;
+    let printed = project.slipway(&["release", "--format", "json"])?.text()?;
+    let artifacts: Value = serde_json::from_str(&printed)?;
+    let names: Vec<&str> = artifacts
+        .as_array()
+        .context("no list")?
+        .iter()
+        .filter_map(|it| it["name"].as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "tool_1.2.3_darwin_amd64.tar.gz",
+            "tool_1.2.3_darwin_amd64.tar.zst",
+            "tool_1.2.3_darwin_arm64.tar.gz",
+            "tool_1.2.3_darwin_arm64.tar.zst",
+            "tool_1.2.3_linux_amd64.tar.gz",
+            "tool_1.2.3_linux_amd64.tar.zst",
+            "tool_1.2.3_linux_arm64.tar.gz",
+            "tool_1.2.3_linux_arm64.tar.zst",
+            "tool_1.2.3_windows_amd64.zip",
+            "tool_1.2.3_windows_arm64.zip",
+            "checksums.txt",
+            "release-notes.md",
+        ]
+    );
+    assert_eq!(
+        artifacts,
+        serde_json::from_str::<Value>(&project.read("dist/artifacts.json")?)?
+    );
+    let metadata: Value = serde_json::from_str(&project.read("dist/metadata.json")?)?;
+    assert_eq!(metadata["version"], "1.2.3");
+    assert_eq!(metadata["date"], "2026-01-02T03:04:06Z");
+    let notes = project.read("dist/release-notes.md")?;
+    assert!(
+        notes.starts_with("# tool 1.2.3\n\n## Features\n\n- print the version ("),
+        "{notes}"
+    );
+    let mut check = project.command("sha256sum", &["--check", "--strict", "checksums.txt"]);
+    check.current_dir(project.file("dist")).text()?;
+
+    for platform in [Platform::own()?, foreign] {
+        let base = format!("tool_1.2.3_linux_{}", platform.architecture());
+        for archive in [format!("{base}.tar.gz"), format!("{base}.tar.zst")] {
+            let unpacked = unpack(&project, &archive)?.join(&base);
+            let output = Command::new(unpacked.join("tool")).outcome()?;
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "tool 1.2.3\n");
+            assert_eq!(fs::read_to_string(unpacked.join("LICENSE"))?, "free\n");
+            assert_eq!(
+                fs::read_to_string(unpacked.join("doc/guide.txt"))?,
+                "guide\n"
+            );
+        }
+    }
+    let windows = unpack(&project, "tool_1.2.3_windows_arm64.zip")?;
+    let program = windows.join("tool_1.2.3_windows_arm64/tool.exe");
+    assert!(magic(&program)?.starts_with(b"MZ"));
+    let mac = unpack(&project, "tool_1.2.3_darwin_arm64.tar.gz")?;
+    // 64-bit Mach-O; source: Apple's mach-o/loader.h.
+    assert_eq!(
+        magic(&mac.join("tool_1.2.3_darwin_arm64/tool"))?,
+        [0xcf, 0xfa, 0xed, 0xfe]
+    );
+
+    // The same commit elsewhere. dist is replaced, and does not count as a change.
+    let sums = project.read("dist/checksums.txt")?;
+    let again = tagged("v1.2.3")?;
+    again.slipway(&["release"])?.text()?;
+    again
+        .slipway(&["release", "--platform", "windows/amd64"])?
+        .text()?;
+    let of_windows = again.read("dist/checksums.txt")?;
+    assert!(sums.contains(of_windows.trim_end()), "{sums}{of_windows}");
+    assert_eq!(fs::read_dir(again.file("dist"))?.count(), 5);
+    Ok(())
+}
+
+#[test]
+fn a_commit_without_a_version_is_only_released_as_a_snapshot() -> Result<()> {
+    let project = tagged("v1.2.3")?;
+    let platform = ["--platform", "linux/amd64"];
+    let release = |more: &[&str]| {
+        let arguments = [&["release"], &platform[..], more].concat();
+        project.slipway(&arguments)
+    };
+    fs::create_dir(project.file("other"))?;
+    project.write(".git/info/exclude", "other\ndist\n")?;
+    project.write("other/file", "")?;
+    let error = release(&["--output", "other"])?.failure()?;
+    ensure!(
+        error.contains("other exists, and slipway release did not write it"),
+        "{error}"
+    );
+
+    project.edit("main.go", |text| text + "\n")?;
+    let error = release(&[])?.failure()?;
+    ensure!(
+        error.contains("changes that are not committed, such as main.go"),
+        "{error}"
+    );
+    commit(&project, "fix: end the file")?;
+    let error = release(&[])?.failure()?;
+    ensure!(
+        error.contains("has no tag; tag it, such as: git tag v0.1.0"),
+        "{error}"
+    );
+    git(&project, &["tag", "nightly"])?;
+    let error = release(&[])?.failure()?;
+    ensure!(
+        error.contains("the tag nightly is not a version"),
+        "{error}"
+    );
+    let error = project
+        .slipway(&["release", "--snapshot", "--platform", "plan9/386"])?
+        .failure()?;
+    ensure!(error.contains("plan9/386 is not a platform"), "{error}");
+    ensure!(!project.file("dist").exists(), "an error leaves files");
+
+    release(&["--snapshot"])?.text()?;
+    let metadata: Value = serde_json::from_str(&project.read("dist/metadata.json")?)?;
+    let version = metadata["version"].as_str().context("no version")?;
+    ensure!(version.starts_with("1.2.3-SNAPSHOT-"), "{version}");
+    let archive = format!("tool_{version}_linux_amd64");
+    unpack(&project, &format!("{archive}.tar.gz")).map(drop)
+}
+
+#[test]
+fn settings_that_cannot_be_met_are_explained() -> Result<()> {
+    let project = tagged("v1.2.3")?;
+    for (from, to, error) in [
+        ("\"tar.gz\"", "\"rar\"", "\"rar\" is no format of archives"),
+        (
+            "\"doc\"",
+            "\"../doc\"",
+            "names ../doc, which is not a file or a directory in the project",
+        ),
+        (
+            "\"doc\"",
+            "\"missing\"",
+            "names missing, which is not a file",
+        ),
+        ("files =", "fils =", "unknown field `fils`"),
+    ] {
+        let before = project.read("slipway.toml")?;
+        project.edit("slipway.toml", |text| text.replace(from, to))?;
+        let arguments = ["release", "--snapshot", "--platform", "linux/amd64"];
+        let said = project.slipway(&arguments)?.failure()?;
+        ensure!(said.contains(error), "{said}");
+        ensure!(!project.file("dist").exists(), "an error leaves files");
+        project.write("slipway.toml", &before)?;
+    }
+    Ok(())
+}
