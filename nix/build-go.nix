@@ -36,6 +36,8 @@
   # attribute set of strings: environment variables with which Go compiles for the platform. Without cgo, any
   # platform of Go is possible.
   goPlatform ? stdenv.platform.go,
+  # attribute set: attributes that only the derivation with the programs gets, such as how they are linked
+  link ? {},
   # list of strings: build tags
   tags ? [],
   # list of strings: arguments of the linker
@@ -129,7 +131,7 @@
   };
 
   common =
-    removeAttrs args ["cgo" "goPlatform" "goVersion" "ldflags" "locked" "packages" "self" "src" "tags" "test" "version"]
+    removeAttrs args ["cgo" "goPlatform" "goVersion" "ldflags" "link" "locked" "packages" "self" "src" "tags" "test" "version"]
     // import ./go/environment.nix {go = goPlatform;}
     // {
       CGO_ENABLED =
@@ -171,6 +173,7 @@ in
   then throw "slipway.lock pins ${(head wrong).path} ${(head wrong).version}, and go.sum does not have that; run: go mod tidy, and: slipway lock"
   else
     stdenv.mkDerivation (common
+      // link
       // {
         inherit name packages;
         inherit (stamp) modified moduleVersion revision;

@@ -45,6 +45,8 @@
   # derivation or null: `dependencies` for another target. Its proc macros and build scripts are reused,
   # because they run on the build machine for every target.
   builtFor ? null,
+  # attribute set: attributes that only the derivation with the programs gets, such as how they are linked
+  link ? {},
   # string: arguments of cargo after the packages
   cargoArguments ? "",
   # string: the cargo command, with options, that builds the packages
@@ -169,7 +171,7 @@
   '';
 
   common =
-    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "manifests" "nativeLibraries" "packages" "programs" "repositories" "root" "rust"]
+    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "link" "manifests" "nativeLibraries" "packages" "programs" "repositories" "root" "rust"]
     // cargoEnvironment
     // {
       configurePlatforms = [];
@@ -260,4 +262,5 @@ in
         passthru = {inherit dependencies source;};
       }
       // common
+      // link
       // {inherit name;})

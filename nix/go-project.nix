@@ -130,13 +130,16 @@ in
         then buildInputs target
         else [];
       release = inputs: {
+        link,
         row,
-        version ? null,
+        version,
+        ...
       }:
         build inputs ({
             cgo = row.target != null && usesCgo;
             goPlatform = row.go;
           }
+          // {inherit link;}
           // (
             if version == null
             then {}

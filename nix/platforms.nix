@@ -10,9 +10,11 @@
 #   elfMachine   string: machine of the ELF header, as readelf prints it
 #   endian       string: byte order, "little" or "big"
 #   go           attribute set of strings: environment variables with which Go compiles for the platform
+#   glibc        string: the oldest version of glibc that has what Debian's headers use, if it is newer than 2.28
 #   gnu          string: GNU triplet, which is also Debian's multiarch directory
 #   interpreter  string: file name of the loader
 #   ldflags      list of strings: flags with which every program is linked
+#   loader       string: path of the loader on the systems of distributions
 #   meson        string: `cpu_family` of Meson
 #   nix          string: system of Nix
 #   oci          string: platform of the OCI image specification, OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT
@@ -34,6 +36,7 @@
     gnu = "aarch64-linux-gnu";
     interpreter = "ld-linux-aarch64.so.1";
     ldflags = [];
+    loader = "/lib/ld-linux-aarch64.so.1";
     meson = "aarch64";
     nix = "aarch64-linux";
     oci = "linux/arm64";
@@ -56,9 +59,12 @@
       GOARCH = "arm";
       GOARM = "7";
     };
+    # the first with functions for a 64-bit time_t
+    glibc = "2.34";
     gnu = "arm-linux-gnueabihf";
     interpreter = "ld-linux-armhf.so.3";
     ldflags = [];
+    loader = "/lib/ld-linux-armhf.so.3";
     meson = "arm";
     nix = "armv7l-linux";
     oci = "linux/arm/v7";
@@ -86,6 +92,7 @@
     # i386 aligns 64-bit values to 4 bytes, and clang calls libatomic for atomic access to these. The library
     # is linked statically, and only if a program uses it.
     ldflags = ["-latomic"];
+    loader = "/lib/ld-linux.so.2";
     meson = "x86";
     nix = "i686-linux";
     oci = "linux/386";
@@ -107,6 +114,7 @@
     gnu = "powerpc64le-linux-gnu";
     interpreter = "ld64.so.2";
     ldflags = [];
+    loader = "/lib64/ld64.so.2";
     meson = "ppc64";
     nix = "powerpc64le-linux";
     oci = "linux/ppc64le";
@@ -128,6 +136,7 @@
     gnu = "riscv64-linux-gnu";
     interpreter = "ld-linux-riscv64-lp64d.so.1";
     ldflags = [];
+    loader = "/lib/ld-linux-riscv64-lp64d.so.1";
     meson = "riscv64";
     nix = "riscv64-linux";
     oci = "linux/riscv64";
@@ -149,6 +158,7 @@
     gnu = "s390x-linux-gnu";
     interpreter = "ld64.so.1";
     ldflags = [];
+    loader = "/lib/ld64.so.1";
     meson = "s390x";
     nix = "s390x-linux";
     oci = "linux/s390x";
@@ -170,6 +180,7 @@
     gnu = "x86_64-linux-gnu";
     interpreter = "ld-linux-x86-64.so.2";
     ldflags = [];
+    loader = "/lib64/ld-linux-x86-64.so.2";
     meson = "x86_64";
     nix = "x86_64-linux";
     oci = "linux/amd64";

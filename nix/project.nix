@@ -26,7 +26,8 @@
   #             machine, or null.
   #   likely    returns the Debian packages that the programs of a target probably need
   #   release   returns a derivation with the programs in bin/ for release files. Its second argument is
-  #             { row, version }: the row of release-platforms.nix, and the version as a string or null.
+  #             { builtFor, link, row, version }: as for build, attributes that tell how to link, the row of
+  #             release-platforms.nix, and the version as a string or null.
   #   releases  returns whether `release` can build for a row of release-platforms.nix
   #   runTests  returns a derivation that runs the tests
   #   shell     returns attributes of the target's shell
@@ -87,7 +88,11 @@
   # Returns the rows of release-platforms.nix that the project can be released for. Linux has the project's
   # own platforms.
   releaseRows = {releases, ...}: let
-    table = import ./release-platforms.nix {platforms = rows;};
+    table = import ./release-platforms.nix {
+      # that of RHEL 8 and Debian 10
+      glibc = (settings.release or {}).glibc or "2.28";
+      platforms = rows;
+    };
   in
     listToAttrs (concatMap (name:
       if releases table.${name}
@@ -129,16 +134,17 @@
       nativeBuildInputs = nativeBuildInputs target;
     };
 
+    builtForOf = platformName:
+      if platformName != slipway.buildPlatformName && rows ? ${slipway.buildPlatformName}
+      then built.${slipway.buildPlatformName}.workspace
+      else null;
+
     # attribute set: { images, programs, target, workspace } by the platform's name. `images` and `programs`
     # are attribute sets of derivations, by the program's name.
     built =
       mapAttrs (platformName: _: let
         target = targets.${platformName};
-        workspace = build (inputsOf target) (
-          if platformName != slipway.buildPlatformName && rows ? ${slipway.buildPlatformName}
-          then built.${slipway.buildPlatformName}.workspace
-          else null
-        );
+        workspace = build (inputsOf target) (builtForOf platformName);
         byName = f:
           listToAttrs (map (one: {
               inherit (one) name;
@@ -188,14 +194,20 @@
 
     # attribute set: derivations with the programs for release files, by the row's name
     released = mapAttrs (_: row: let
-      target =
-        targets
-        .${
-          if row.target == null
-          then slipway.buildPlatformName
-          else row.target
+      platformName =
+        if row.target == null
+        then slipway.buildPlatformName
+        else row.target;
+      target = targets.${platformName};
+      link =
+        if row.link == "portable"
+        then target.portable {inherit (row) glibc;}
+        else {};
+      ofVersion = version:
+        release (inputsOf target) {
+          inherit link row version;
+          builtFor = builtForOf platformName;
         };
-      ofVersion = version: release (inputsOf target) {inherit row version;};
     in
       # `slipway release` takes the version from the tag.
       ofVersion null // {inherit ofVersion;}) (releaseRows (language slipway));
@@ -266,9 +278,6 @@ in {
   lib.platforms = rows;
   # `slipway release` reads what it can build from here.
   lib.releasePlatforms = releaseRows (language (head (attrValues slipways)));
-  lib.release = {
-    inherit programs;
-    name = main;
-  };
+  lib.release.name = main;
   packages = each "packages";
 }

@@ -2,14 +2,17 @@
 # the package release-NAME for the rows that a project has.
 #
 #   default     bool: whether `slipway release` builds it if no platform is named
+#   glibc       string: the oldest version of glibc that programs run with, if `link` is "portable"
 #   go          attribute set of strings: environment variables with which Go compiles for the platform
 #   link        string: what programs need of the system that they run on:
-#                 "portable"  the C library of any Linux distribution that is not older than the chosen version
+#                 "portable"  a Linux distribution whose glibc is not older than `glibc`
 #                 "go"        what Go needs. Only programs in Go without C can be built.
 #   oci         string: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, in words of the OCI image specification
 #   target      string or null: name of the row of platforms.nix whose compilers are used. null is the build
 #               machine's row: programs in Go need no others.
 {
+  # string: the wanted version of glibc. Some platforms need a later one.
+  glibc,
   # attribute set: platforms.nix
   platforms,
 }: let
@@ -24,6 +27,12 @@
     row {
       inherit target;
       inherit (platforms.${target}) default oci;
+      glibc = let
+        oldest = platforms.${target}.glibc or glibc;
+      in
+        if builtins.compareVersions oldest glibc > 0
+        then oldest
+        else glibc;
       go = platforms.${target}.go // {GOOS = "linux";};
       link = "portable";
     };

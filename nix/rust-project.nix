@@ -177,6 +177,11 @@
       }
       // args);
 
+  dependenciesOf = workspace:
+    if workspace == null
+    then null
+    else workspace.dependencies;
+
   labelsOf = one: let
     inherits = manifests.inherits one.local;
     label = name: key: let
@@ -203,14 +208,17 @@ in
     language = _: {
       likely = likelyOf;
       build = inputs: builtFor:
+        workspaceFor inputs {builtFor = dependenciesOf builtFor;};
+      release = inputs: {
+        builtFor,
+        link,
+        ...
+      }:
         workspaceFor inputs {
-          builtFor =
-            if builtFor == null
-            then null
-            else builtFor.dependencies;
+          inherit link;
+          builtFor = dependenciesOf builtFor;
         };
-      release = inputs: _: workspaceFor inputs {};
-      releases = _: false;
+      releases = row: row.link == "portable";
       runTests = inputs:
         workspaceFor inputs {
           name = "${main.name}-test";

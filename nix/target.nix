@@ -88,6 +88,12 @@
       }
       // args);
 
+  # function from { glibc }: attributes of a build whose programs run on other Linux systems
+  portable = import ./toolchain/portable.nix {
+    inherit bootstrap cc platform platformName system;
+    libc = libraries.libc6;
+  };
+
   # derivation: the gconv modules of the C library, which few programs need
   gconv = derivation {
     inherit system;
@@ -180,6 +186,7 @@
       perl
       pkg-config
       platform
+      portable
       protoc
       python
       rust

@@ -1,7 +1,8 @@
 # Returns a derivation with the C compiler for one target: a wrapper of clang and lld that uses the target's
 # sysroot. Programs that it links use the loader and the C library in the store. The wrapper adds the flags in
 # NIX_CFLAGS_COMPILE_PLATFORM and NIX_LDFLAGS_PLATFORM, where PLATFORM is `platformName`, so these flags do
-# not affect the build machine's compiler.
+# not affect the build machine's compiler. The directory in NIX_LINK_PLATFORM, if there is one, has a script that
+# changes how programs are linked (portable.nix).
 {
   # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
@@ -78,9 +79,11 @@ in
       else
         args+=(-Wl,--dynamic-linker=${runtime}/${platform.interpreter} -Wl,-rpath,${runtime} -Wl,-rpath,${libraries.libgcc-s1}/lib/${platform.gnu})
       fi
-      exec ${clang}/clang --target=${toString ([platform.gnu] ++ platform.cflags)} --sysroot=${sysroot} -resource-dir=${resources} \
-        --ld-path=${debs.lld-19}/lib/llvm-19/bin/ld.lld -Qunused-arguments \
-        -ffile-prefix-map="''${NIX_BUILD_TOP:-/build}"=/build \
-        "''${args[@]}"${concatStringsSep "" (map (flag: " ${flag}") platform.ldflags)}
+      compiler=(${clang}/clang --target=${toString ([platform.gnu] ++ platform.cflags)} --sysroot=${sysroot} -resource-dir=${resources}
+        --ld-path=${debs.lld-19}/lib/llvm-19/bin/ld.lld -Qunused-arguments
+        -ffile-prefix-map="''${NIX_BUILD_TOP:-/build}"=/build)
+      args+=(${concatStringsSep " " platform.ldflags})
+      [[ -n $static || -z $NIX_LINK_${platformName} ]] || source "$NIX_LINK_${platformName}/link"
+      exec "''${compiler[@]}" "''${args[@]}"
     '';
   }
