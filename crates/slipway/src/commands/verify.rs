@@ -1,10 +1,11 @@
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use slipway_oci::Platform;
 use slipway_registry::Contents;
-use slipway_verify::{Report, is_sound};
+use slipway_verify::{GlibcVersion, Portable, Report, is_sound, portable};
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
@@ -16,11 +17,15 @@ use crate::image::image_source;
 /// Checks every digest and size; that every ELF file is for the image's platform and finds its
 /// loader, libraries and symbols; that the entrypoint exists and can be run; and that nothing is
 /// setuid, setgid, a device or world-writable. Prints a line for each fault and warning, and exits
-/// with 1 if there is a fault.
+/// with 1 if there is a fault. With --glibc, checks a program outside an image.
 #[derive(clap::Args)]
 pub struct Verify {
     #[command(flatten)]
     source: image_source::Options,
+
+    /// Check that the file IMAGE is a program for Linux systems with this glibc or a later one
+    #[arg(long, value_name = "VERSION", conflicts_with = "platform")]
+    glibc: Option<GlibcVersion>,
 
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -28,6 +33,9 @@ pub struct Verify {
 
 impl Verify {
     pub fn run(&self, _: &GlobalOptions) -> Result<ExitCode> {
+        if let Some(glibc) = &self.glibc {
+            return self.verify_program(glibc);
+        }
         let source = self.source.open(Contents::Everything)?;
         let reports = slipway_verify::verify(source.layout(), self.source.platform.as_ref())?;
         match self.format {
@@ -38,6 +46,53 @@ impl Verify {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         })
+    }
+
+    fn verify_program(&self, glibc: &GlibcVersion) -> Result<ExitCode> {
+        let path = self.source.image.as_str();
+        let program =
+            portable(Path::new(path), glibc).with_context(|| format!("reading {path}"))?;
+        let is_ok = program.faults.is_empty();
+        match self.format {
+            Format::Text => {
+                for fault in &program.faults {
+                    println!("{path}: {fault}");
+                }
+                if is_ok {
+                    println!("{path}: {}", needs(&program));
+                }
+            }
+            Format::Json => {
+                let findings = program
+                    .faults
+                    .iter()
+                    .map(|fault| json!({"fault": fault.name(), "message": fault.to_string()}));
+                let document = json!({
+                    "ok": is_ok,
+                    "loader": program.loader,
+                    "glibc": program.glibc.as_ref().map(GlibcVersion::to_string),
+                    "libraries": program.libraries,
+                    "findings": findings.collect::<Vec<_>>(),
+                });
+                println!("{document:#}");
+            }
+        }
+        Ok(match is_ok {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    }
+}
+
+/// What a program needs of a system, in a line.
+fn needs(program: &Portable) -> String {
+    let glibc = match &program.glibc {
+        Some(glibc) => format!("needs glibc {glibc}"),
+        None => "needs no glibc".to_owned(),
+    };
+    match &program.libraries[..] {
+        [] => glibc,
+        libraries => format!("{glibc} and {}", libraries.join(", ")),
     }
 }
 

@@ -25,7 +25,7 @@ pub const DEFAULT: &str = ".#image";
 pub struct Options {
     /// Image: a layout such as ./result, an archive, or a reference in a registry; add :NAME to a
     /// layout or archive with several images
-    image: String,
+    pub image: String,
 
     /// Look only at images for this platform
     #[arg(long, value_name = "OS/ARCH")]
