@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod command;
 pub mod containerd;
 pub mod daemon;
+pub mod distribution;
 pub mod docker;
 pub mod go_proxy;
 pub mod http;

@@ -4,24 +4,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use end_to_end::command::CommandExt;
+use end_to_end::distribution::mirror;
 use end_to_end::requirement::{Requirement, met};
 use end_to_end::slipway;
 
 const CONFIG: &str = "debian = \"trixie\"\n\n[set.libraries]\narchitectures = [\"amd64\"]\n\
                       suites = [\"trixie\"]\npackages = [\"zlib1g\"]\n";
-
-/// A mirror of Debian's archive that this machine can reach.
-fn mirror() -> Result<String> {
-    let format = ["--format", "$(REPO_URI) $(LABEL)"];
-    let lines = Command::new("apt-get")
-        .arg("indextargets")
-        .args(format)
-        .text()?;
-    let main = lines.lines().find_map(|line| line.strip_suffix(" Debian"));
-    Ok(main.context("apt knows no mirror of Debian")?.to_owned())
-}
 
 #[test]
 fn locks_with_a_configured_mirror_and_slipways_own_keyring() -> Result<()> {

@@ -6,8 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use end_to_end::command::CommandExt;
+use end_to_end::distribution::Root;
+use end_to_end::nix::nix;
 use end_to_end::platform::Platform;
 use end_to_end::project::Project;
+use end_to_end::repository::repository;
 use end_to_end::requirement::{Requirement, met};
 use serde_json::Value;
 
@@ -158,6 +161,75 @@ fn a_tag_gives_archives_for_every_system_and_the_same_bytes_again() -> Result<()
     Ok(())
 }
 
+/// A copy of an example with its pins, in git with a tag.
+fn tagged_example(name: &str) -> Result<Project> {
+    let project = Project::of(&[])?;
+    let example = repository().join("examples").join(name);
+    project
+        .command("cp", &["-r"])
+        .arg(example.join("."))
+        .arg(project.path())
+        .text()?;
+    project.edit("flake.nix", |text| {
+        text.replace("path:../..", &project.slipway_flake())
+    })?;
+    git(&project, &["init", "--quiet"])?;
+    git(&project, &["add", "--all"])?;
+    nix(project.path()).args(["flake", "lock"]).text()?;
+    commit(&project, "feat: begin")?;
+    git(&project, &["tag", "v1.0.0"])?;
+    Ok(project)
+}
+
+#[test]
+fn programs_with_c_libraries_run_on_the_oldest_release_of_debian() -> Result<()> {
+    let platforms = [Platform::own()?, Platform::foreign()?];
+    if !met(&[
+        Requirement::Program("mmdebstrap", "mmdebstrap"),
+        Requirement::Root("to run programs in the root of another system"),
+        Requirement::Runs(&platforms[1]),
+    ])? {
+        return Ok(());
+    }
+    let roots = platforms
+        .iter()
+        .map(|platform| Root::oldest(platform, &["libc6", "libpq5", "libzstd1", "zlib1g"]))
+        .collect::<Result<Vec<_>>>()?;
+    for (example, program) in [("rust-libraries", "notes"), ("go-sqlite", "rows")] {
+        let project = tagged_example(example)?;
+        project
+            .slipway(&["release", "--platform", "linux/amd64,linux/arm64"])?
+            .text()?;
+        let expected =
+            fs::read_to_string(repository().join("examples").join(example).join("expected"))?;
+        for (platform, root) in platforms.iter().zip(&roots) {
+            let base = format!("{program}_1.0.0_linux_{}", platform.architecture());
+            let program = unpack(&project, &format!("{base}.tar.gz"))?
+                .join(&base)
+                .join(program);
+            let printed = root.run(&program)?;
+            // Libraries that Debian has no archive of are those of the system.
+            let is_own = |line: &&str| !line.starts_with("libpq ");
+            let lines = |text: &str| Vec::from_iter(text.lines().filter(is_own).map(String::from));
+            assert_eq!(
+                lines(&printed),
+                lines(&expected),
+                "{} in {}",
+                platform.oci,
+                root.suite
+            );
+            let mut verify = project.slipway(&["verify", "--glibc", "2.28"])?;
+            verify.arg(&program).text()?;
+            let error = project
+                .slipway(&["verify", "--glibc", "2.4"])?
+                .arg(&program)
+                .outcome()?;
+            ensure!(!error.status.success(), "it cannot run with glibc 2.4");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_commit_without_a_version_is_only_released_as_a_snapshot() -> Result<()> {
     let project = tagged("v1.2.3")?;
@@ -223,6 +295,11 @@ fn settings_that_cannot_be_met_are_explained() -> Result<()> {
             "names missing, which is not a file",
         ),
         ("files =", "fils =", "unknown field `fils`"),
+        (
+            "files =",
+            "glibc = \"two\"\nfiles =",
+            "\"two\" is not a version of glibc",
+        ),
     ] {
         let before = project.read("slipway.toml")?;
         project.edit("slipway.toml", |text| text.replace(from, to))?;

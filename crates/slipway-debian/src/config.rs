@@ -82,6 +82,8 @@ pub struct Release {
     pub name: Option<String>,
     /// Platforms, such as `linux/arm64` or `windows/amd64`. Default: those that the flake marks.
     pub platforms: Vec<String>,
+    /// The oldest version of glibc that programs for Linux run with, such as `2.28`.
+    pub glibc: Option<String>,
     /// Formats of the archives for systems other than Windows: `tar.gz`, `tar.zst`, `zip`. Default:
     /// `tar.gz`. Archives for Windows are zips.
     pub archives: Vec<String>,
@@ -187,6 +189,15 @@ impl Config {
                         "{path:?} is not a path within a package, such as usr/bin/sh"
                     ));
                 }
+            }
+        }
+        if let Some(glibc) = &config.release.glibc {
+            let is_number =
+                |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+            if !glibc.contains('.') || !glibc.split('.').all(is_number) {
+                return Err(format!(
+                    "release: {glibc:?} is not a version of glibc, such as 2.28"
+                ));
             }
         }
         match &config.go.version {

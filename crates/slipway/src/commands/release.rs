@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use serde::Deserialize;
 use slipway_debian::config::Config;
 use slipway_nix::Nix;
 use slipway_oci::Platform;
 use slipway_progress::size;
+use slipway_verify::{GlibcVersion, portable};
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
@@ -49,7 +51,17 @@ pub struct Release {
 #[derive(Deserialize)]
 struct Row {
     default: bool,
+    glibc: Option<String>,
     oci: String,
+}
+
+/// A platform to release for.
+struct Wanted {
+    /// The package of the flake.
+    package: String,
+    platform: Platform,
+    /// The oldest glibc that the programs must run with, if they are for any Linux system.
+    glibc: Option<GlibcVersion>,
 }
 
 impl Release {
@@ -64,7 +76,7 @@ impl Release {
             Some(name) => name.as_str(),
             None => release["name"].as_str().unwrap_or_default(),
         };
-        let rows = self.rows(&nix, &config)?;
+        let wanted = self.wanted(&nix, &config)?;
         let (nix, prefix) = match source.tag {
             Some(_) if !self.snapshot => {
                 let flake = git_reference(&source.repository, &project.root);
@@ -73,24 +85,30 @@ impl Release {
             }
             _ => (nix, ".#"),
         };
-        let names: Vec<String> = rows
+        let packages: Vec<String> = wanted
             .iter()
-            .map(|(name, _)| format!("{prefix}{name}"))
+            .map(|it| format!("{prefix}{}", it.package))
             .collect();
-        let (plan, seeded) = self.seeding.seed(&nix, &project, &names)?;
+        let (plan, seeded) = self.seeding.seed(&nix, &project, &packages)?;
         if seeded.count > 0 {
             eprintln!("{seeded}");
         }
         nix.build(&plan, progress::for_stderr().as_ref())
             .map_err(|error| build_hints::explain(error, &nix, &project, &self.seeding))?;
-        let programs: Vec<Programs> = rows
+        let programs = wanted
             .into_iter()
             .zip(&plan.targets)
-            .map(|((_, platform), target)| Programs {
-                platform,
-                output: target.output.as_path().to_owned(),
+            .map(|(wanted, target)| {
+                let output = target.output.as_path();
+                if let Some(glibc) = &wanted.glibc {
+                    check(&wanted.platform, output, glibc)?;
+                }
+                Ok(Programs {
+                    platform: wanted.platform,
+                    output: output.to_owned(),
+                })
             })
-            .collect();
+            .collect::<Result<Vec<_>>>()?;
         let dist = Dist {
             root: &project.root,
             name,
@@ -105,44 +123,75 @@ impl Release {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The names of packages of the flake, each with its platform, sorted by name.
-    fn rows(&self, nix: &Nix, config: &Config) -> Result<Vec<(String, Platform)>> {
+    /// What to release for, sorted by package.
+    fn wanted(&self, nix: &Nix, config: &Config) -> Result<Vec<Wanted>> {
         let table: BTreeMap<String, Row> =
             Deserialize::deserialize(nix.evaluate(".#lib.releasePlatforms")?)?;
-        let known = table
-            .values()
-            .map(|row| Ok((row.oci.parse()?, row.default)))
-            .collect::<Result<Vec<(Platform, bool)>>>()?;
-        let mut wanted = self.platforms.clone();
-        if wanted.is_empty() {
+        let mut known = Vec::new();
+        for (name, row) in table {
+            let glibc = row.glibc.as_deref().map(str::parse).transpose();
+            let wanted = Wanted {
+                package: format!("release-{name}"),
+                platform: row.oci.parse()?,
+                glibc: glibc.map_err(Error::msg)?,
+            };
+            known.push((wanted, row.default));
+        }
+        let mut named = self.platforms.clone();
+        if named.is_empty() {
             for text in &config.release.platforms {
-                wanted.push(text.parse()?);
+                named.push(text.parse()?);
             }
         }
-        if let Some(unknown) = wanted
-            .iter()
-            .find(|wanted| !known.iter().any(|(platform, _)| platform.matches(wanted)))
-        {
-            let names: Vec<String> = known.iter().map(|(it, _)| it.to_string()).collect();
+        let is_known = |named: &Platform| known.iter().any(|(it, _)| it.platform.matches(named));
+        if let Some(unknown) = named.iter().find(|named| !is_known(named)) {
+            let names: Vec<String> = known
+                .iter()
+                .map(|(it, _)| it.platform.to_string())
+                .collect();
             bail!(
                 "{unknown} is not a platform that the project can be released for; these are: {}",
                 names.join(", ")
             );
         }
-        let names = table.keys().map(|name| format!("release-{name}"));
-        let rows: Vec<(String, Platform)> = names
-            .zip(known)
-            .filter(|(_, (platform, is_default))| match &wanted[..] {
-                [] => *is_default,
-                wanted => wanted.iter().any(|wanted| platform.matches(wanted)),
-            })
-            .map(|(name, (platform, _))| (name, platform))
+        let is_wanted = |(it, is_default): &(Wanted, bool)| match &named[..] {
+            [] => *is_default,
+            named => named.iter().any(|named| it.platform.matches(named)),
+        };
+        let wanted: Vec<Wanted> = known
+            .into_iter()
+            .filter(is_wanted)
+            .map(|(it, _)| it)
             .collect();
-        if rows.is_empty() {
+        if wanted.is_empty() {
             bail!("the flake marks no platform to release for; name some with --platform");
         }
-        Ok(rows)
+        Ok(wanted)
     }
+}
+
+/// Checks that programs run with this glibc, and prints what else they need.
+fn check(platform: &Platform, output: &Path, glibc: &GlibcVersion) -> Result<()> {
+    let reading = |path: &Path| format!("reading {}", path.display());
+    let directory = output.join("bin");
+    for entry in fs::read_dir(&directory).with_context(|| reading(&directory))? {
+        let path = entry.with_context(|| reading(&directory))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let program = portable(&path, glibc).with_context(|| reading(&path))?;
+        if let Some(fault) = program.faults.first() {
+            bail!(
+                "{name} for {platform} does not run on every system with glibc {glibc}: {fault}; if a later version will \
+                 do, set glibc in [release] of slipway.toml"
+            );
+        }
+        if !program.libraries.is_empty() {
+            eprintln!(
+                "note: {name} for {platform} needs {} of the system",
+                program.libraries.join(", ")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A Nix expression of a flake's packages, whose programs know their version.

@@ -1,0 +1,65 @@
+//! Roots of the oldest Debian release that the mirrors have, to run programs on another system.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::command::CommandExt;
+use crate::platform::Platform;
+
+/// Debian releases, the oldest first. The mirrors move old ones to an archive.
+const SUITES: [&str; 3] = ["buster", "bullseye", "bookworm"];
+
+/// A directory with the files of Debian packages and of what they depend on.
+pub struct Root {
+    directory: TempDir,
+    pub suite: &'static str,
+}
+
+impl Root {
+    /// Unpacks packages of the oldest release. Needs root privileges to run programs in it.
+    pub fn oldest(platform: &Platform, packages: &[&str]) -> Result<Self> {
+        let mirror = mirror()?;
+        let mut errors = String::new();
+        for suite in SUITES {
+            let directory = tempfile::Builder::new().prefix("root-").tempdir()?;
+            let made = Command::new("mmdebstrap")
+                .args(["--quiet", "--variant=extract"])
+                .arg(format!("--architectures={}", platform.debian))
+                .arg(format!("--include={}", packages.join(",")))
+                .arg(suite)
+                .arg(directory.path())
+                .arg(&mirror)
+                .text();
+            match made {
+                Ok(_) => return Ok(Self { directory, suite }),
+                Err(error) => errors += &format!("{error:#}\n"),
+            }
+        }
+        bail!("no release of Debian can be unpacked:\n{errors}")
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs a program of this machine in the root. Returns what it prints.
+    pub fn run(&self, program: &Path) -> Result<String> {
+        std::fs::copy(program, self.path().join("program"))?;
+        let mut command = Command::new("chroot");
+        command.arg(self.path()).arg("/program").text()
+    }
+}
+
+/// A mirror of Debian's archive that this machine can reach.
+pub fn mirror() -> Result<String> {
+    let format = ["--format", "$(REPO_URI) $(LABEL)"];
+    let lines = Command::new("apt-get")
+        .arg("indextargets")
+        .args(format)
+        .text()?;
+    let main = lines.lines().find_map(|line| line.strip_suffix(" Debian"));
+    Ok(main.context("apt knows no mirror of Debian")?.to_owned())
+}
