@@ -3,6 +3,7 @@
 #   merge        function: the outputs of several projects in one repository (merge.nix)
 #   mkGoProject  function: all outputs of a flake for Go modules (go-project.nix)
 #   mkProject    function: all outputs of a flake for a cargo workspace (rust-project.nix)
+#   mkRelease    function: the outputs of a flake for `slipway release` (release.nix)
 #   SYSTEM       attribute set for a build machine of that system, such as lib.x86_64-linux
 #     targets.PLATFORM  buildRust, stdenv.mkDerivation, libraries (Debian packages by name), … (target.nix)
 #     image             function: the OCI image layout of a package (image.nix)
@@ -29,4 +30,5 @@ in
     merge = import ./merge.nix;
     mkGoProject = import ./go-project.nix {inherit project;};
     mkProject = import ./rust-project.nix {inherit project;};
+    mkRelease = import ./release.nix {inherit slipways;};
   })

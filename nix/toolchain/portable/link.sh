@@ -47,10 +47,12 @@ if [[ " ${args[*]} " != *' -shared '* && " ${args[*]} " != *' -c '* ]]; then
   done
   for directory in "${directories[@]}"; do
     for file in "$directory"/lib*.a; do
-      [[ ! -e $file || $directory = "$link" ]] || archives+=("$file")
+      [[ ! -e $file || $directory = "$link" || -e ${file%/*}/libc.so.6 ]] || archives+=("$file")
     done
     for file in "$directory"/lib*.so.*; do
-      [[ ! -f $file || $directory = "$link" ]] || shared+=("$file")
+      # The C library and the compiler's have others in their place.
+      name=${file##*/}
+      [[ ! -f $file || -e $link/${name%%.so.*}.so ]] || shared+=("$file")
     done
   done
   declare -A refused=()
