@@ -4,7 +4,11 @@
   outputs = {self}: let
     slipways = import ./nix/systems.nix {root = ./.;};
     eachSystem = f: builtins.mapAttrs (_: f) slipways;
-    lib = import ./nix/lib.nix {inherit slipways;};
+    release = import ./nix/own-release.nix {
+      inherit slipways;
+      root = ./.;
+    };
+    lib = import ./nix/lib.nix {inherit slipways;} // release.lib;
     examplesOf = slipway:
       import ./nix/examples.nix {
         inherit lib;
@@ -35,7 +39,8 @@
         inherit slipway;
         examples = examplesOf slipway;
         source = self.outPath;
-      });
+      }
+      // release.packages.${slipway.system});
     templates.default = {
       description = "OCI images of a cargo workspace's programs";
       path = ./crates/slipway/template;

@@ -31,6 +31,8 @@
   cargoArguments ? "",
   # string: the cargo command, with options, that builds the dependencies
   cargoDependenciesCommand ? cargoCommand,
+  # attribute set: attributes that only the derivation with the programs gets, such as how they are linked
+  link ? {},
   # bool: whether to include dev-dependencies and tests
   dev ? false,
   # attribute set: rust/workspace.nix. A caller with several targets can pass it, so that Nix evaluates it
@@ -83,7 +85,7 @@
   flags = concatStringsSep " " (map (package: "-p ${package}") packages);
 
   common =
-    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "dev" "packages" "root" "workspace"]
+    removeAttrs args ["builtFor" "cargoArguments" "cargoCommand" "cargoDependenciesCommand" "dev" "link" "packages" "root" "workspace"]
     // cargoEnvironment
     // {
       configurePlatforms = [];
@@ -167,4 +169,5 @@ in
       passthru = {inherit dependencies revision vendor;};
     }
     // common
+    // link
     // {inherit name;})

@@ -95,17 +95,32 @@
       }
       // args);
   pack = ownRust {packages = ["slipway-pack"];};
-  slipway = ownRust {
-    packages = ["slipway"];
-    postInstall = ''
-      slipway=$out/bin/slipway
-      "$slipway" man "$out/share/man/man1"
-      mkdir -p "$out"/share/{bash-completion/completions,fish/vendor_completions.d,zsh/site-functions}
-      "$slipway" completions bash >"$out/share/bash-completion/completions/slipway"
-      "$slipway" completions fish >"$out/share/fish/vendor_completions.d/slipway.fish"
-      "$slipway" completions zsh >"$out/share/zsh/site-functions/_slipway"
-    '';
-  };
+  slipway = commandFor build {};
+  # Returns the command line for a target. `link` is as in release.nix.
+  commandFor = target: link: let
+    isOwn = target.platform.nix == system;
+  in
+    target.buildRust {
+      inherit link root;
+      cxx = false;
+      builtFor =
+        if isOwn
+        then null
+        else slipway.dependencies;
+      packages = ["slipway"];
+      postInstall = ''
+        slipway=${
+          if isOwn
+          then "$out"
+          else slipway
+        }/bin/slipway
+        "$slipway" man "$out/share/man/man1"
+        mkdir -p "$out"/share/{bash-completion/completions,fish/vendor_completions.d,zsh/site-functions}
+        "$slipway" completions bash >"$out/share/bash-completion/completions/slipway"
+        "$slipway" completions fish >"$out/share/fish/vendor_completions.d/slipway.fish"
+        "$slipway" completions zsh >"$out/share/zsh/site-functions/_slipway"
+      '';
+    };
   formatter = ownRust {packages = ["nix-format"];};
   verifier = ownRust {packages = ["slipway-verify"];};
 
@@ -144,6 +159,7 @@ in {
     buildPlatform
     buildPlatformName
     check
+    commandFor
     deb
     debs
     debsOf
