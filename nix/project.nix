@@ -278,6 +278,14 @@ in {
   lib.platforms = rows;
   # `slipway release` reads what it can build from here.
   lib.releasePlatforms = releaseRows (language (head (attrValues slipways)));
-  lib.release.name = main;
+  lib.release = let
+    labels = (head (filter (one: one.name == main) programs)).labels;
+    label = name: labels."org.opencontainers.image.${name}" or null;
+  in {
+    name = main;
+    description = label "description";
+    homepage = label "source";
+    license = label "licenses";
+  };
   packages = each "packages";
 }

@@ -4,7 +4,8 @@
 # functions that Debian's headers and archives use. docs/release.md explains what this means for users.
 #
 # The programs are linked with the loader in the store, so that they run during the build as well; `postFixup`
-# then makes it the system's.
+# then makes it the system's. The file `libraries` lists the shared libraries that programs need of the system, and
+# their packages in Debian: lines of SONAME and PACKAGE.
 {
   # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
@@ -42,5 +43,15 @@ in {
       patchelf --set-interpreter ${platform.loader} --set-rpath "" "$file"
       patchelf --remove-rpath "$file"
     done
+    for file in "$out"/bin/*; do
+      for soname in $(patchelf --print-needed "$file" 2>/dev/null); do
+        for dir in $buildInputs; do
+          [[ $dir = *_* && -e $dir/lib/$gnu/$soname ]] || continue
+          package=''${dir##*/}
+          package=''${package#*-}
+          echo "$soname ''${package%%_*}"
+        done
+      done
+    done | sort -u >"$out/libraries"
   '';
 }

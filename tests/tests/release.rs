@@ -10,8 +10,10 @@ use end_to_end::distribution::Root;
 use end_to_end::nix::nix;
 use end_to_end::platform::Platform;
 use end_to_end::project::Project;
+use end_to_end::registry::{Guard, Registry};
 use end_to_end::repository::repository;
 use end_to_end::requirement::{Requirement, met};
+use end_to_end::skopeo::skopeo;
 use serde_json::Value;
 
 const MAIN: &str =
@@ -227,6 +229,197 @@ fn programs_with_c_libraries_run_on_the_oldest_release_of_debian() -> Result<()>
             ensure!(!error.status.success(), "it cannot run with glibc 2.4");
         }
     }
+    Ok(())
+}
+
+/// A C program with a constructor, which old C libraries call in another way, and zlib.
+const C: &str = r#"#include <stdio.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+static int ready;
+
+__attribute__((constructor)) static void start(void) { ready = 1; }
+
+int main(void) {
+  struct stat root;
+  printf("%d %d %lx\n", ready, stat("/", &root), crc32(0, (const Bytef *)"123456789", 9));
+  return 0;
+}
+"#;
+const C_FLAKE: &str = r#"{
+  inputs.slipway.url = "SLIPWAY";
+  outputs = {slipway, ...}:
+    slipway.lib.mkRelease {
+      name = "check";
+      description = "Prints a checksum";
+      build = target: link:
+        target.stdenv.mkDerivation ({
+            name = "check";
+            src = ./.;
+            buildInputs = [target.libraries.zlib1g-dev];
+            buildPhase = "$CC -O2 main.c -lz -o check";
+            installPhase = "mkdir -p $out/bin; cp check $out/bin";
+          }
+          // link);
+    };
+}
+"#;
+
+#[test]
+fn a_program_in_c_runs_on_the_oldest_release_of_debian() -> Result<()> {
+    if !met(&[
+        Requirement::Program("mmdebstrap", "mmdebstrap"),
+        Requirement::Root("to run programs in the root of another system"),
+    ])? {
+        return Ok(());
+    }
+    let own = Platform::own()?;
+    let project = Project::of(&[("main.c", C), ("slipway.toml", "debian = \"trixie\"\n")])?;
+    project.write(
+        "flake.nix",
+        &C_FLAKE.replace("SLIPWAY", &project.slipway_flake()),
+    )?;
+    git(&project, &["init", "--quiet"])?;
+    git(&project, &["add", "--all"])?;
+    nix(project.path()).args(["flake", "lock"]).text()?;
+    commit(&project, "feat: begin")?;
+    git(&project, &["tag", "v1.0.0"])?;
+    project
+        .slipway(&["release", "--platform", &own.oci])?
+        .text()?;
+    let base = format!("check_1.0.0_linux_{}", own.architecture());
+    let program = unpack(&project, &format!("{base}.tar.gz"))?
+        .join(&base)
+        .join("check");
+    let root = Root::oldest(&own, &["libc6"])?;
+    assert_eq!(root.run(&program)?, "1 0 cbf43926\n", "in {}", root.suite);
+    Ok(())
+}
+
+#[test]
+fn files_are_pushed_to_a_registry_and_pulled_again() -> Result<()> {
+    let project = tagged("v1.2.3")?;
+    let registry = Registry::start(Guard::Open)?;
+    let reference = format!("{}/tool:v1.2.3", registry.host());
+    let own = Platform::own()?.oci;
+    let release = ["release", "--platform", &own, "--push", &reference];
+    let printed = project.slipway(&release)?.text()?;
+    ensure!(
+        printed.contains(&format!("{reference}@sha256:")),
+        "{printed}"
+    );
+    let manifest = skopeo(&[
+        "inspect",
+        "--raw",
+        "--tls-verify=false",
+        &format!("docker://{reference}"),
+    ])?;
+    let manifest: Value = serde_json::from_str(&manifest)?;
+    assert_eq!(
+        manifest["artifactType"],
+        "application/vnd.slipway.release.v1"
+    );
+    assert_eq!(
+        manifest["annotations"]["org.opencontainers.image.version"],
+        "1.2.3"
+    );
+
+    let pull = ["pull", "--artifact", &reference, "--output", "pulled"];
+    let names = project.slipway(&pull)?.text()?;
+    ensure!(names.lines().any(|name| name == "checksums.txt"), "{names}");
+    let mut check = project.command("sha256sum", &["--check", "--strict", "checksums.txt"]);
+    check.current_dir(project.file("pulled")).text()?;
+    let error = project.slipway(&pull)?.failure()?;
+    ensure!(error.contains("pulled"), "{error}");
+    // An image is not an artifact of files, and neither has the other's layers.
+    let pull = ["pull", &reference, "--output", "layout"];
+    let printed = project.slipway(&pull)?.text()?;
+    ensure!(printed.contains("@sha256:"), "{printed}");
+    ensure!(project.file("layout/oci-layout").exists(), "no layout");
+    Ok(())
+}
+
+#[test]
+fn packages_are_installed_upgraded_and_removed() -> Result<()> {
+    if !met(&[
+        Requirement::Program("rpm", "rpm"),
+        Requirement::Root("to install packages in the root of another system"),
+    ])? {
+        return Ok(());
+    }
+    let own = Platform::own()?;
+    let project = tagged("v1.2.3-rc.1")?;
+    project.edit("slipway.toml", |text| {
+        text + "packages = [\"deb\", \"rpm\"]\n"
+    })?;
+    let release = ["release", "--platform", &own.oci];
+    let error = project.slipway(&["release", "--snapshot"])?.failure()?;
+    ensure!(
+        error.contains("packages need maintainer in [release]"),
+        "{error}"
+    );
+    project.edit("slipway.toml", |text| {
+        text + "maintainer = \"Ada <ada@example.com>\"\ndescription = \"Prints its version\"\n"
+    })?;
+    commit(&project, "build: make packages")?;
+    let mut packages = Vec::new();
+    for (tag, version) in [("v1.2.3-rc.1", "1.2.3~rc.1"), ("v1.2.3", "1.2.3")] {
+        git(&project, &["tag", "--force", tag])?;
+        project.slipway(&release)?.args(["--output", tag]).text()?;
+        let rpm_architecture = std::env::consts::ARCH;
+        packages.push((
+            project.file(&format!("{tag}/tool_{version}_{}.deb", own.debian)),
+            project.file(&format!("{tag}/tool-{version}-1.{rpm_architecture}.rpm")),
+        ));
+    }
+
+    let root = tempfile::tempdir()?;
+    let program = root.path().join("usr/bin/tool");
+    let printed = |program: &Path| -> Result<String> {
+        let output = Command::new(program).outcome()?;
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    fs::create_dir_all(root.path().join("var/lib/dpkg/info"))?;
+    fs::create_dir_all(root.path().join("var/lib/dpkg/updates"))?;
+    fs::write(root.path().join("var/lib/dpkg/status"), "")?;
+    let dpkg = |option: &str| {
+        let mut dpkg = Command::new("dpkg");
+        dpkg.arg(format!("--root={}", root.path().display()))
+            .arg(option);
+        dpkg
+    };
+    for ((deb, _), expected) in packages.iter().zip(["tool 1.2.3-rc.1\n", "tool 1.2.3\n"]) {
+        dpkg("--install").arg(deb).text()?;
+        assert_eq!(printed(&program)?, expected);
+    }
+    let status = dpkg("--status").arg("tool").text()?;
+    ensure!(
+        status.contains("\nStatus: install ok installed\n"),
+        "{status}"
+    );
+    ensure!(
+        root.path().join("usr/share/doc/tool/changelog.gz").exists(),
+        "no changelog"
+    );
+    dpkg("--purge").arg("tool").text()?;
+    ensure!(!program.exists(), "dpkg left the program");
+
+    let root = tempfile::tempdir()?;
+    let program = root.path().join("usr/bin/tool");
+    let rpm = |option: &str| {
+        let mut rpm = Command::new("rpm");
+        rpm.arg("--root").arg(root.path()).arg(option);
+        rpm
+    };
+    rpm("--initdb").text()?;
+    for ((_, file), expected) in packages.iter().zip(["tool 1.2.3-rc.1\n", "tool 1.2.3\n"]) {
+        rpm("--upgrade").arg(file).text()?;
+        assert_eq!(printed(&program)?, expected);
+    }
+    rpm("--verify").arg("tool").text()?;
+    rpm("--erase").arg("tool").text()?;
+    ensure!(!program.exists(), "rpm left the program");
     Ok(())
 }
 

@@ -40,6 +40,7 @@ struct Keys {
     mirrors: Vec<String>,
     #[serde(default)]
     security_mirrors: Vec<String>,
+    #[serde(default)]
     set: BTreeMap<String, Set>,
     #[serde(default)]
     go: Go,
@@ -47,7 +48,7 @@ struct Keys {
 
 enum ReleaseKey {
     Codename(String),
-    Table(Release),
+    Table(Box<Release>),
 }
 
 impl<'de> Deserialize<'de> for ReleaseKey {
@@ -66,7 +67,8 @@ impl<'de> Deserialize<'de> for ReleaseKey {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReleaseKey, A::Error> {
-                Release::deserialize(MapAccessDeserializer::new(map)).map(ReleaseKey::Table)
+                let table = Release::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ReleaseKey::Table(Box::new(table)))
             }
         }
 
@@ -87,6 +89,16 @@ pub struct Release {
     /// Formats of the archives for systems other than Windows: `tar.gz`, `tar.zst`, `zip`. Default:
     /// `tar.gz`. Archives for Windows are zips.
     pub archives: Vec<String>,
+    /// Formats of packages for Linux distributions: `deb`, `rpm`. Default: none.
+    pub packages: Vec<String>,
+    /// Who maintains the packages: `NAME <MAIL>`.
+    pub maintainer: Option<String>,
+    /// What the program does, in one line, for packages. Default: that of Cargo.toml.
+    pub description: Option<String>,
+    /// SPDX expression, for packages. Default: that of Cargo.toml.
+    pub license: Option<String>,
+    /// URL, for packages. Default: the repository in Cargo.toml.
+    pub homepage: Option<String>,
     /// Further files and directories for the archives. Licenses, the readme and the changelog in
     /// the project's directory are included anyway.
     pub files: Vec<String>,
@@ -138,7 +150,7 @@ impl Config {
         let keys: Keys = toml::from_str(text).map_err(|e| one_line(text, &e))?;
         let (codename, release) = match keys.release {
             Some(ReleaseKey::Codename(codename)) => (Some(codename), Release::default()),
-            Some(ReleaseKey::Table(release)) => (None, release),
+            Some(ReleaseKey::Table(release)) => (None, *release),
             None => (None, Release::default()),
         };
         let Some(debian) = keys.debian.or(codename) else {

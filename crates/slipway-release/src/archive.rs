@@ -99,18 +99,17 @@ impl Archive<'_> {
     fn tar<W: Write>(&self, out: W) -> Result<W> {
         let mut tar = tar::Builder::new(out);
         for (name, file) in self.files.iter() {
-            let content = file.read()?;
             let mut header = Header::new_gnu();
             header.set_entry_type(EntryType::Regular);
             header.set_mode(file.mode());
             header.set_uid(0);
             header.set_gid(0);
             header.set_mtime(self.modified.unix_seconds().into());
-            header.set_size(content.len() as u64);
+            header.set_size(file.content.len() as u64);
             tar.append_data(
                 &mut header,
                 format!("{}/{name}", self.directory),
-                &content[..],
+                &file.content[..],
             )
             .map_err(Error::io("write", self.path))?;
         }
@@ -133,7 +132,7 @@ impl Archive<'_> {
             let options = options.unix_permissions(file.mode());
             zip.start_file(format!("{}/{name}", self.directory), options)
                 .map_err(failed)?;
-            zip.write_all(&file.read()?)
+            zip.write_all(&file.content)
                 .map_err(Error::io("write", self.path))?;
         }
         zip.finish().map(drop).map_err(failed)
@@ -158,6 +157,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::File;
 
     const TIME: Timestamp = Timestamp::from_unix_seconds(1_700_000_001);
 
@@ -168,7 +168,8 @@ mod tests {
             fs::write(&source, path).unwrap();
             let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
             fs::set_permissions(&source, mode).unwrap();
-            files.add("test", path.to_owned(), source).unwrap();
+            let file = File::read(&source).unwrap();
+            files.add("test", path.to_owned(), file).unwrap();
         }
         files
     }
@@ -236,8 +237,7 @@ mod tests {
     fn two_files_with_one_path_are_an_error() {
         let place = TempDir::new().unwrap();
         let mut files = files(&place);
-        let other = place.path().join("other");
-        fs::write(&other, "").unwrap();
+        let other = File::text("other");
         let error = files.add("a.zip", "tool".into(), other).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -25,6 +25,21 @@ pub enum Error {
     #[error("{0:?} is no format of archives; these are: tar.gz, tar.zst, zip")]
     Format(String),
 
+    #[error("{0:?} is no format of packages; these are: deb, rpm")]
+    PackageFormat(String),
+
+    #[error(
+        "{0} is not of a Debian package, so a package cannot depend on it; link the library statically, or leave deb out of \
+         `packages` in [release]"
+    )]
+    NoPackage(String),
+
+    #[error("cannot write {}: {source}", path.display())]
+    Rpm {
+        path: PathBuf,
+        source: Box<rpm::Error>,
+    },
+
     #[error(
         "the tag {0} is not a version such as v1.2.3 (semver.org); tag the commit again, or build without a version: \
          slipway release --snapshot"

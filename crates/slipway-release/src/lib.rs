@@ -6,9 +6,12 @@
 
 mod archive;
 mod checksums;
+mod deb;
 mod error;
 mod files;
 mod notes;
+mod package;
+mod rpm;
 mod version;
 
 pub use archive::Format;
@@ -16,5 +19,6 @@ pub use checksums::checksums;
 pub use error::{Error, Result};
 pub use files::{File, Files};
 pub use notes::{Commit, notes};
+pub use package::{Layout, Library, Needs, Package, PackageFormat};
 pub use semver::Version;
 pub use version::of_tag;

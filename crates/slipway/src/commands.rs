@@ -13,6 +13,7 @@ pub mod lock;
 pub mod man;
 pub mod pack;
 pub mod platforms;
+pub mod pull;
 pub mod push;
 pub mod release;
 pub mod run;
@@ -58,6 +59,7 @@ commands! {
     Build: build::Build,
     Release: release::Release,
     Push: push::Push,
+    Pull: pull::Pull,
     Index: index::Index,
     Load: load::Load,
     Inspect: inspect::Inspect,

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,15 +9,20 @@ use slipway_debian::config::Config;
 use slipway_nix::Nix;
 use slipway_oci::Platform;
 use slipway_progress::size;
+use slipway_registry::Reference;
+use slipway_release::{Library, Needs};
 use slipway_verify::{GlibcVersion, portable};
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
 use crate::cli::progress;
+use crate::cli::registry;
+use crate::cli::temp_dir::TempDir;
 use crate::project::Project;
 use crate::project::build_hints;
 use crate::project::seeds;
 use crate::project::self_flake::git_reference;
+use crate::release::artifact;
 use crate::release::dist::{Artifact, Programs, Release as Dist};
 use crate::release::source::Source;
 
@@ -39,9 +44,16 @@ pub struct Release {
     #[arg(short, long, value_name = "DIR", default_value = "dist")]
     output: PathBuf,
 
+    /// Push the files to a registry as an artifact, such as registry.example/tool:v1.2.3 (repeatable)
+    #[arg(long = "push", value_name = "REFERENCE")]
+    references: Vec<Reference>,
+
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+
+    #[command(flatten)]
+    registry: registry::Options,
 
     #[command(flatten)]
     seeding: seeds::Options,
@@ -53,6 +65,15 @@ struct Row {
     default: bool,
     glibc: Option<String>,
     oci: String,
+}
+
+/// The flake's `lib.release`.
+#[derive(Deserialize)]
+struct Defaults {
+    name: String,
+    description: Option<String>,
+    homepage: Option<String>,
+    license: Option<String>,
 }
 
 /// A platform to release for.
@@ -71,11 +92,19 @@ impl Release {
         let output = std::path::absolute(&self.output)?;
         let source = Source::read(&project.root, &output, self.snapshot)?;
         let nix = project.nix(global.verbose, &[])?;
-        let release = nix.evaluate(".#lib.release")?;
-        let name = match &config.release.name {
-            Some(name) => name.as_str(),
-            None => release["name"].as_str().unwrap_or_default(),
+        let defaults = Defaults::deserialize(nix.evaluate(".#lib.release")?)?;
+        let mut settings = config.release.clone();
+        let name = settings.name.take().unwrap_or(defaults.name);
+        settings.description = settings.description.or(defaults.description);
+        settings.homepage = settings.homepage.or(defaults.homepage);
+        settings.license = settings.license.or(defaults.license);
+        let dist = Dist {
+            root: &project.root,
+            name: &name,
+            settings: &settings,
+            source: &source,
         };
+        dist.check(&output)?;
         let wanted = self.wanted(&nix, &config)?;
         let (nix, prefix) = match source.tag {
             Some(_) if !self.snapshot => {
@@ -99,26 +128,30 @@ impl Release {
             .into_iter()
             .zip(&plan.targets)
             .map(|(wanted, target)| {
-                let output = target.output.as_path();
-                if let Some(glibc) = &wanted.glibc {
-                    check(&wanted.platform, output, glibc)?;
-                }
+                let output = target.output.as_path().to_owned();
+                let needs = match &wanted.glibc {
+                    Some(glibc) => Some(needs(&wanted.platform, &output, glibc)?),
+                    None => None,
+                };
                 Ok(Programs {
                     platform: wanted.platform,
-                    output: output.to_owned(),
+                    output,
+                    needs,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        let dist = Dist {
-            root: &project.root,
-            name,
-            settings: &config.release,
-            source: &source,
-        };
         let artifacts = dist.write(&programs, &output)?;
         match self.format {
             Format::Text => print_table(&artifacts),
             Format::Json => println!("{:#}", serde_json::to_value(&artifacts)?),
+        }
+        if !self.references.is_empty() {
+            let place = TempDir::new()?;
+            let layout =
+                artifact::pack(&output, &artifacts, &source, &place.path().join("layout"))?;
+            let client = self.registry.client(&self.references)?;
+            let pushed = registry::push(&client, &layout, &self.references)?;
+            self.format.also(&registry::lines(&pushed));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -170,10 +203,11 @@ impl Release {
     }
 }
 
-/// Checks that programs run with this glibc, and prints what else they need.
-fn check(platform: &Platform, output: &Path, glibc: &GlibcVersion) -> Result<()> {
+/// What programs need of a Linux system. Fails if they do not run with this glibc.
+fn needs(platform: &Platform, output: &Path, glibc: &GlibcVersion) -> Result<Needs> {
     let reading = |path: &Path| format!("reading {}", path.display());
     let directory = output.join("bin");
+    let (mut oldest, mut sonames) = (None, BTreeSet::new());
     for entry in fs::read_dir(&directory).with_context(|| reading(&directory))? {
         let path = entry.with_context(|| reading(&directory))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -184,14 +218,36 @@ fn check(platform: &Platform, output: &Path, glibc: &GlibcVersion) -> Result<()>
                  do, set glibc in [release] of slipway.toml"
             );
         }
+        let is_own = |soname: &&String| output.join("lib").join(soname).exists();
+        if let Some(own) = program.libraries.iter().find(is_own) {
+            bail!(
+                "{name} for {platform} needs its own shared library {own}, which release files do not have; build a static \
+                 library instead"
+            );
+        }
         if !program.libraries.is_empty() {
             eprintln!(
                 "note: {name} for {platform} needs {} of the system",
                 program.libraries.join(", ")
             );
         }
+        oldest = oldest.max(program.glibc);
+        sonames.extend(program.libraries);
     }
-    Ok(())
+    // nix/toolchain/portable.nix describes the file. Static programs have none.
+    let list = fs::read_to_string(output.join("libraries")).unwrap_or_default();
+    let packages: BTreeMap<&str, &str> = list
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let libraries = sonames.into_iter().map(|soname| Library {
+        debian: packages.get(soname.as_str()).map(|name| (*name).to_owned()),
+        soname,
+    });
+    Ok(Needs {
+        glibc: oldest.map(|version| version.to_string()),
+        libraries: libraries.collect(),
+    })
 }
 
 /// A Nix expression of a flake's packages, whose programs know their version.

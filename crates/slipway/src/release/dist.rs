@@ -1,6 +1,6 @@
 //! The directory of release files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use slipway_debian::config;
 use slipway_debian::hash::Sha256;
 use slipway_oci::Platform;
-use slipway_release::{Files, Format, checksums, notes};
+use slipway_release::{File, Files, Format, Needs, Package, PackageFormat, checksums, notes};
 
 use crate::cli::temp_dir::TempDir;
 use crate::release::source::Source;
@@ -37,6 +37,8 @@ pub struct Programs {
     pub platform: Platform,
     /// The output of the derivation, with `bin` and perhaps `share`.
     pub output: PathBuf,
+    /// What the programs need of a Linux system. `None` for other systems.
+    pub needs: Option<Needs>,
 }
 
 /// A row of `artifacts.json`.
@@ -45,7 +47,7 @@ pub struct Artifact {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// `archive`, `checksums` or `notes`.
+    /// `archive`, `checksums`, `deb`, `notes` or `rpm`.
     pub kind: &'static str,
     pub digest: String,
     /// In bytes.
@@ -75,13 +77,15 @@ pub struct Release<'a> {
 impl Release<'_> {
     /// Writes all files to a temporary directory, and then gives it the name `dist`.
     pub fn write(&self, programs: &[Programs], dist: &Path) -> Result<Vec<Artifact>> {
-        check_replaceable(dist)?;
         let place = TempDir::beside(dist)?;
         let new = place.path().join("new");
         fs::create_dir(&new).with_context(|| format!("making {}", new.display()))?;
         let mut artifacts = Vec::new();
         for one in programs {
             artifacts.extend(self.archives(one, &new)?);
+        }
+        for one in programs {
+            artifacts.extend(self.packages(one, &new)?);
         }
         let sums = checksums(artifacts.iter().map(|it| (it.name.as_str(), it.hex())));
         let title = format!("{} {}", self.name, self.source.version);
@@ -109,12 +113,11 @@ impl Release<'_> {
     fn archives(&self, programs: &Programs, directory: &Path) -> Result<Vec<Artifact>> {
         let platform = &programs.platform;
         let base = format!(
-            "{}_{}_{}_{}{}",
+            "{}_{}_{}_{}",
             self.name,
             self.source.version,
             platform.os(),
-            platform.architecture(),
-            platform.variant().unwrap_or_default()
+            architecture(platform)
         );
         let mut formats = Vec::new();
         match (platform.os(), &self.settings.archives[..]) {
@@ -138,21 +141,93 @@ impl Release<'_> {
             .collect()
     }
 
+    /// Fails before anything is built if the settings of archives and packages are wrong, or if
+    /// `dist` must not be replaced.
+    pub fn check(&self, dist: &Path) -> Result<()> {
+        check_replaceable(dist)?;
+        for format in &self.settings.archives {
+            format.parse::<Format>()?;
+        }
+        for format in &self.settings.packages {
+            format.parse::<PackageFormat>()?;
+            self.field("maintainer", self.settings.maintainer.as_deref())?;
+            self.field("description", self.settings.description.as_deref())?;
+        }
+        self.documents(self.name).map(drop)
+    }
+
+    /// A setting that packages need.
+    fn field<'a>(&self, key: &str, value: Option<&'a str>) -> Result<&'a str> {
+        let example = match key {
+            "maintainer" => "Ada Lovelace <ada@example.com>",
+            _ => "counts words",
+        };
+        match value {
+            Some(value) if !value.trim().is_empty() && !value.contains('\n') => Ok(value.trim()),
+            _ => bail!(
+                "packages need {key} in [release] of slipway.toml, in one line, such as: {key} = {example:?}"
+            ),
+        }
+    }
+
+    fn packages(&self, programs: &Programs, directory: &Path) -> Result<Vec<Artifact>> {
+        let Some(needs) = &programs.needs else {
+            return Ok(Vec::new());
+        };
+        let mut artifacts = Vec::new();
+        for format in &self.settings.packages {
+            let format: PackageFormat = format.parse()?;
+            let layout = slipway_release::Layout { name: self.name };
+            let package = Package {
+                name: self.name,
+                version: &self.source.version,
+                maintainer: self.field("maintainer", self.settings.maintainer.as_deref())?,
+                summary: self.field("description", self.settings.description.as_deref())?,
+                license: self.settings.license.as_deref(),
+                homepage: self.settings.homepage.as_deref(),
+                modified: self.source.time,
+                needs,
+                files: layout.files(&programs.output, &self.documents(self.name)?)?,
+            };
+            let platform = &programs.platform;
+            let architecture = architecture(platform);
+            let Some(architecture) = format.architecture(&architecture) else {
+                bail!(
+                    "no distribution with packages in the format {} has the platform {platform}",
+                    format.name()
+                );
+            };
+            let name = format.file_name(&package, architecture);
+            let path = directory.join(&name);
+            format.write(&path, &package, architecture)?;
+            let kind = format.name();
+            artifacts.push(Artifact::of(&path, &name, kind, Some(platform))?);
+        }
+        Ok(artifacts)
+    }
+
     /// The files of an archive.
     fn files(&self, programs: &Programs, archive: &str) -> Result<Files> {
-        let mut files = Files::default();
+        let mut files = self.documents(archive)?;
         for entry in sorted(&programs.output.join("bin"))? {
-            files.add(archive, name_of(&entry), entry)?;
+            files.add(archive, name_of(&entry), File::read(&entry)?)?;
         }
         let share = programs.output.join("share");
         if share.is_dir() {
             files.add_tree(archive, "share", &share)?;
         }
+        Ok(files)
+    }
+
+    /// The files of the project that every archive and package `name` has.
+    fn documents(&self, name: &str) -> Result<Files> {
+        let archive = name;
+        let mut files = Files::default();
         for entry in sorted(self.root)? {
             let name = name_of(&entry);
             let lower = name.to_lowercase();
             if entry.is_file() && DOCUMENTS.iter().any(|start| lower.starts_with(start)) {
-                files.add(archive, name, entry)?;
+                files.add(archive, name, File::read(&entry)?)?;
             }
         }
         for name in &self.settings.files {
@@ -163,7 +238,7 @@ impl Release<'_> {
             let path = name.trim_end_matches('/').to_owned();
             match (is_outside, source.is_dir(), source.is_file()) {
                 (false, true, _) => files.add_tree(archive, &path, &source)?,
-                (false, _, true) => files.add(archive, path, source)?,
+                (false, _, true) => files.add(archive, path, File::read(&source)?)?,
                 _ => bail!(
                     "`files` in [release] of slipway.toml names {name}, which is not a file or a directory in the project"
                 ),
@@ -181,7 +256,7 @@ impl Artifact {
         platform: Option<&Platform>,
     ) -> Result<Self> {
         let reading = || format!("reading {}", path.display());
-        let file = File::open(path).with_context(reading)?;
+        let file = fs::File::open(path).with_context(reading)?;
         let size = file.metadata().with_context(reading)?.len();
         let hash = Sha256::of_reader(file).with_context(reading)?;
         Ok(Self {
@@ -198,11 +273,22 @@ impl Artifact {
     }
 }
 
+/// The architecture with its variant, such as `armv7`, as goreleaser writes it in file names.
+fn architecture(platform: &Platform) -> String {
+    let variant = platform.variant().unwrap_or_default();
+    format!("{}{variant}", platform.architecture())
+}
+
+/// Whether a directory has the files of a release.
+pub fn is_release(directory: &Path) -> bool {
+    directory.join(ARTIFACTS).is_file() && directory.join(METADATA).is_file()
+}
+
 /// Fails if there is a directory that Slipway did not write.
 fn check_replaceable(dist: &Path) -> Result<()> {
     let is_there = dist.symlink_metadata().is_ok();
     let is_empty = || fs::read_dir(dist).is_ok_and(|mut entries| entries.next().is_none());
-    if is_there && !dist.join(ARTIFACTS).is_file() && !is_empty() {
+    if is_there && !is_release(dist) && !is_empty() {
         bail!(
             "{} exists, and slipway release did not write it; move it away, or name another directory with --output",
             dist.display()

@@ -8,6 +8,7 @@ use slipway_oci::Timestamp;
 use slipway_release::{Commit, Version, of_tag};
 
 use crate::project::{git, source_tree};
+use crate::release::dist;
 
 /// What git knows of the release.
 pub struct Source {
@@ -25,8 +26,8 @@ pub struct Source {
 
 impl Source {
     /// Reads the state of the repository that contains `root`. Without `is_snapshot`, the commit must
-    /// have a tag that is a version, and there must be no changes after it, except in `dist`.
-    pub fn read(root: &Path, dist: &Path, is_snapshot: bool) -> Result<Self> {
+    /// have a tag that is a version, and there must be no changes after it, except in `output`.
+    pub fn read(root: &Path, output: &Path, is_snapshot: bool) -> Result<Self> {
         let git = |arguments: &[&str]| git::output(root, arguments);
         let commit = git(&["rev-parse", "--verify", "HEAD"]).map_err(|_| {
             anyhow!(
@@ -35,7 +36,7 @@ impl Source {
             )
         })?;
         let repository = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
-        let changed = changed(&repository, root, dist)?;
+        let changed = changed(&repository, root, output)?;
         if let (Some(changed), false) = (changed, is_snapshot) {
             bail!(
                 "there are changes that are not committed, such as {changed}; commit them, or build without a version: \
@@ -119,7 +120,7 @@ fn tag(tags: &str) -> Option<String> {
 
 /// A file of the project that differs from the commit. Ignores release files, and links to results
 /// of builds.
-fn changed(repository: &Path, root: &Path, dist: &Path) -> Result<Option<String>> {
+fn changed(repository: &Path, root: &Path, output: &Path) -> Result<Option<String>> {
     // Paths are relative to the repository's directory, and end with a NUL.
     let status = git::output(
         root,
@@ -137,7 +138,10 @@ fn changed(repository: &Path, root: &Path, dist: &Path) -> Result<Option<String>
         .filter_map(|line| Some((line.get(..2)?, line.get(3..)?)));
     let is_ours = |state: &str, path: &str| {
         let path = repository.join(path);
-        state == "??" && (path.starts_with(dist) || source_tree::is_link_into_store(&path))
+        let mut directories = path.ancestors().skip(1).take_while(|it| *it != repository);
+        state == "??"
+            && (source_tree::is_link_into_store(&path)
+                || directories.any(|it| it == output || dist::is_release(it)))
     };
     let found = changed.find(|(state, path)| !is_ours(state, path));
     Ok(found.map(|(_, path)| path.to_owned()))

@@ -1,0 +1,214 @@
+//! Packages of Debian. Source: Debian Policy 4.7, and deb(5).
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use lzma_rust2::{XzOptions, XzWriter};
+use tar::{EntryType, Header};
+
+use crate::package::{Package, gzip};
+use crate::{Error, File, Files, Needs, Result};
+
+/// xz's level. Files are packed once and downloaded often.
+const XZ_LEVEL: u32 = 9;
+
+/// Debian's name of an architecture in OCI's words. `None` if Debian has no such architecture.
+pub fn architecture(oci: &str) -> Option<&'static str> {
+    Some(match oci {
+        "386" => "i386",
+        "amd64" => "amd64",
+        "arm64" => "arm64",
+        "armv7" => "armhf",
+        "ppc64le" => "ppc64el",
+        "riscv64" => "riscv64",
+        "s390x" => "s390x",
+        _ => return None,
+    })
+}
+
+/// The usual name of the file.
+pub fn file_name(package: &Package, architecture: &str) -> String {
+    let (name, version) = (package.name, package.distribution_version());
+    format!("{name}_{version}_{architecture}.deb")
+}
+
+/// Writes the package to `path`.
+pub fn write(path: &Path, package: &Package, architecture: &str) -> Result<()> {
+    let failed = |error| Error::io("write", path)(error);
+    let mut files = package.files.clone();
+    let changelog = format!("usr/share/doc/{}/changelog.gz", package.name);
+    files.add(package.name, changelog, gzip(changes(package).as_bytes())?)?;
+    let mut control = Files::default();
+    let fields = control_fields(package, architecture, files.size())?;
+    control.add(package.name, "control".into(), File::text(fields))?;
+
+    let time = package.modified.unix_seconds();
+    let mut archive = b"!<arch>\n".to_vec();
+    for (name, content) in [
+        ("debian-binary", b"2.0\n".to_vec()),
+        ("control.tar.xz", tar_xz(&control, time).map_err(failed)?),
+        ("data.tar.xz", tar_xz(&files, time).map_err(failed)?),
+    ] {
+        let size = content.len();
+        let header = format!(
+            "{name:<16}{time:<12}{:<6}{:<6}{:<8}{size:<10}`\n",
+            0, 0, "100644"
+        );
+        archive.extend(header.bytes());
+        archive.extend(content);
+        if size % 2 != 0 {
+            archive.push(b'\n');
+        }
+    }
+    fs::write(path, archive).map_err(failed)
+}
+
+fn tar_xz(files: &Files, time: u32) -> io::Result<Vec<u8>> {
+    let out = XzWriter::new(Vec::new(), XzOptions::with_preset(XZ_LEVEL))?;
+    let mut tar = tar::Builder::new(out);
+    let header = |kind, mode, size: usize| {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(time.into());
+        header.set_size(size as u64);
+        // Errors only concern names that are too long, and these are short.
+        let _ = header
+            .set_username("root")
+            .and(header.set_groupname("root"));
+        header
+    };
+    let directories = files.directories();
+    for directory in ["."].into_iter().chain(directories) {
+        let name = match directory {
+            "." => "./".to_owned(),
+            other => format!("./{other}/"),
+        };
+        tar.append_data(
+            &mut header(EntryType::Directory, 0o755, 0),
+            name,
+            io::empty(),
+        )?;
+    }
+    for (name, file) in files.iter() {
+        let mut header = header(EntryType::Regular, file.mode(), file.content.len());
+        tar.append_data(&mut header, format!("./{name}"), &file.content[..])?;
+    }
+    let mut out = tar.into_inner()?;
+    out.flush()?;
+    out.finish()
+}
+
+/// The file `control`.
+fn control_fields(package: &Package, architecture: &str, size: u64) -> Result<String> {
+    let mut fields = vec![
+        ("Package", package.name.to_owned()),
+        ("Version", package.distribution_version()),
+        ("Architecture", architecture.to_owned()),
+        ("Maintainer", package.maintainer.to_owned()),
+        ("Installed-Size", size.div_ceil(1024).to_string()),
+        ("Depends", depends(package.needs)?),
+        ("Section", "utils".to_owned()),
+        ("Priority", "optional".to_owned()),
+        ("Homepage", package.homepage.unwrap_or_default().to_owned()),
+        ("Description", package.summary.to_owned()),
+    ];
+    fields.retain(|(_, value)| !value.is_empty());
+    let lines = fields
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\n"));
+    Ok(lines.collect::<Vec<_>>().concat())
+}
+
+/// The packages that have what programs need.
+fn depends(needs: &Needs) -> Result<String> {
+    let glibc = needs.glibc.iter().map(|it| format!("libc6 (>= {it})"));
+    let mut depends: Vec<String> = glibc.collect();
+    for library in &needs.libraries {
+        let Some(name) = &library.debian else {
+            return Err(Error::NoPackage(library.soname.clone()));
+        };
+        depends.push(match name.strip_suffix("t64") {
+            // Before the 64-bit time_t, packages had these names.
+            Some(older) => format!("{name} | {older}"),
+            None => name.clone(),
+        });
+    }
+    depends.sort();
+    depends.dedup();
+    Ok(depends.join(", "))
+}
+
+/// The changelog, which Debian's policy requires.
+fn changes(package: &Package) -> String {
+    format!(
+        "{} ({}) stable; urgency=medium\n\n  * Release {}.\n\n -- {}  {}\n",
+        package.name,
+        package.distribution_version(),
+        package.version,
+        package.maintainer,
+        rfc_2822(package)
+    )
+}
+
+/// The time of the package, such as `Fri, 02 Jan 2026 03:04:06 +0000`.
+fn rfc_2822(package: &Package) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let it = package.modified.fields();
+    // 1970-01-01 was a Thursday.
+    let day = DAYS[(package.modified.unix_seconds() / 86_400 % 7) as usize];
+    let month = MONTHS[(it.month as usize + 11) % 12];
+    format!(
+        "{day}, {:02} {month} {} {:02}:{:02}:{:02} +0000",
+        it.day, it.year, it.hour, it.minute, it.second
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use slipway_oci::Timestamp;
+
+    use super::*;
+    use crate::Library;
+
+    #[test]
+    fn control_has_the_fields_that_policy_requires() {
+        let needs = Needs {
+            glibc: Some("2.28".into()),
+            libraries: [("libssl.so.3", "libssl3t64"), ("libz.so.1", "zlib1g")]
+                .map(|(soname, debian)| Library {
+                    soname: soname.into(),
+                    debian: Some(debian.into()),
+                })
+                .to_vec(),
+        };
+        let version = "1.2.3".parse().unwrap();
+        let package = Package {
+            name: "tool",
+            version: &version,
+            maintainer: "Ada <ada@example.com>",
+            summary: "Prints its version",
+            license: None,
+            homepage: None,
+            modified: Timestamp::from_unix_seconds(1_767_323_046),
+            needs: &needs,
+            files: Files::default(),
+        };
+        assert_eq!(
+            control_fields(&package, "arm64", 2049).unwrap(),
+            "Package: tool\nVersion: 1.2.3\nArchitecture: arm64\nMaintainer: Ada <ada@example.com>\n\
+             Installed-Size: 3\nDepends: libc6 (>= 2.28), libssl3t64 | libssl3, zlib1g\nSection: utils\n\
+             Priority: optional\nDescription: Prints its version\n"
+        );
+        assert!(
+            changes(&package)
+                .ends_with(" -- Ada <ada@example.com>  Fri, 02 Jan 2026 03:04:06 +0000\n")
+        );
+    }
+}
