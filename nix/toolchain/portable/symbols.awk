@@ -1,7 +1,8 @@
 # Reads `llvm-readelf --dyn-syms` of a C library's shared objects, and writes for each of them, in the directory
 # `out`, the assembly and the version script of a stand-in that has only what the C library had in version
 # `version`. A symbol has the newest of its versions up to that one. The first file, moved.txt, has the symbols
-# that were in another shared object before glibc 2.34, and that object.
+# that were in another shared object before glibc 2.34, and that object. Source: the symbols of Debian 11's libc6
+# (glibc 2.31) for amd64, arm64, armhf and i386.
 
 # A number that orders versions, such as 2.3.4.
 function order(version, parts) {
