@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use end_to_end::command::CommandExt;
 use end_to_end::distribution::Root;
+use end_to_end::http;
 use end_to_end::nix::nix;
 use end_to_end::platform::Platform;
 use end_to_end::project::Project;
@@ -423,6 +424,155 @@ fn packages_are_installed_upgraded_and_removed() -> Result<()> {
     Ok(())
 }
 
+/// What the manifests of the next test say of the program. It must come out as it is.
+const DESCRIPTION: &str = r#"Prints "it's" version, for $5 in #{lines} of ${files} \n"#;
+
+/// Stands in for nixpkgs: Nix's own fetcher, and Slipway's build environment.
+const NIXPKGS: &str = r#"
+let
+  system = builtins.currentSystem;
+  slipway = (builtins.getFlake "SLIPWAY").lib.${system};
+  inherit (slipway.targets.TARGET.stdenv) mkDerivation;
+in
+  import ./dist/tool.nix {
+    fetchurl = import <nix/fetchurl.nix>;
+    stdenvNoCC = {
+      hostPlatform = {inherit system;};
+      mkDerivation = attrs:
+        mkDerivation (removeAttrs attrs ["meta"]
+          // {
+            name = "${attrs.pname}-${attrs.version}";
+            phases = "unpack install";
+            installPhase = "runHook() { :; }; ${attrs.installPhase}";
+          })
+        // {inherit (attrs) meta;};
+    };
+  }
+"#;
+
+/// Stands in for Homebrew: prints what a formula says of itself.
+const HOMEBREW: &str = r##"
+class Formula
+  def self.method_missing(name, *values, &block)
+    block ? block.call : puts("#{name} #{values.first}")
+  end
+end
+class << Formula
+  def test; end
+end
+load ARGV[0]
+"##;
+
+#[test]
+fn package_managers_understand_the_manifests() -> Result<()> {
+    if !met(&[Requirement::Program("ruby", "ruby")])? {
+        return Ok(());
+    }
+    let own = Platform::own()?;
+    let project = tagged("v1.2.3")?;
+    project.write("completions/tool.bash", "complete\n")?;
+    project.write("man/tool.1", "manual\n")?;
+    let address = http::serve(project.path().to_owned())?;
+    let url = format!("http://{address}/dist/{{file}}");
+    project.edit("slipway.toml", |text| {
+        text.replace(
+            "files = [\"doc\"]",
+            "files = [\"completions\", \"doc\", \"man\"]",
+        ) + "archive-name = \"{name}-{os}-{arch}-{version}\"\n"
+            + "manifests = [\"aur\", \"homebrew\", \"nix\", \"scoop\"]\n"
+            + "homepage = \"https://example.com\"\nlicense = \"MIT\"\n"
+            + &format!("url = {url:?}\ndescription = '''{DESCRIPTION}'''\n")
+    })?;
+    commit(&project, "build: write manifests")?;
+    git(&project, &["tag", "--force", "v1.2.3"])?;
+    project.slipway(&["release"])?.text()?;
+    let artifacts: Value = serde_json::from_str(&project.read("dist/artifacts.json")?)?;
+    let rows = artifacts.as_array().context("no list")?;
+    let of_kind = |kind: &str| {
+        let named = rows.iter().filter(|it| it["kind"] == kind);
+        Vec::from_iter(named.filter_map(|it| it["name"].as_str()))
+    };
+    assert_eq!(of_kind("aur"), ["PKGBUILD", "SRCINFO"]);
+    assert_eq!(of_kind("homebrew"), ["tool.rb"]);
+    assert_eq!(of_kind("nix"), ["tool.nix"]);
+    assert_eq!(of_kind("scoop"), ["tool.json"]);
+
+    let scoop: Value = serde_json::from_str(&project.read("dist/tool.json")?)?;
+    assert_eq!(scoop["description"], DESCRIPTION);
+    let sums = project.read("dist/checksums.txt")?;
+    let hash = scoop["architecture"]["64bit"]["hash"].as_str();
+    let line = format!("{}  tool-windows-amd64-1.2.3.zip", hash.context("no hash")?);
+    ensure!(sums.lines().any(|it| it == line), "{sums} lacks {line}");
+
+    let formula = project.file("dist/tool.rb");
+    let mut ruby = project.command("ruby", &["-e", HOMEBREW]);
+    let said = ruby.arg(&formula).text()?;
+    ensure!(
+        said.lines().any(|it| it == format!("desc {DESCRIPTION}")),
+        "{said}"
+    );
+    assert_eq!(said.matches("\nurl http://").count(), 4, "{said}");
+
+    // What makepkg does with the file.
+    let archive = format!("tool-linux-{}-1.2.3", own.architecture());
+    let unpacked = unpack(&project, &format!("{archive}.tar.gz"))?;
+    let package = project.file("package");
+    let script = "source dist/PKGBUILD; echo \"$pkgdesc\"; cd \"$1\"; package";
+    let mut makepkg = project.command("bash", &["-euc", script, "makepkg"]);
+    makepkg.arg(&unpacked).env("pkgdir", &package);
+    makepkg.env("CARCH", std::env::consts::ARCH);
+    assert_eq!(makepkg.text()?.trim_end(), DESCRIPTION);
+    let srcinfo = project.read("dist/SRCINFO")?;
+    ensure!(
+        srcinfo.contains(&format!("\tpkgdesc = {DESCRIPTION}\n")),
+        "{srcinfo}"
+    );
+
+    let expression = NIXPKGS
+        .replace("SLIPWAY", &project.slipway_flake())
+        .replace("TARGET", std::env::consts::ARCH);
+    project.write("nixpkgs.nix", &expression)?;
+    let path = project.file("nixpkgs.nix").display().to_string();
+    let build = ["--impure", "--file", &path];
+    let built = end_to_end::nix::build(project.path(), &build)?;
+    let eval = [&["eval", "--raw"], &build[..], &["meta.description"]].concat();
+    assert_eq!(nix(project.path()).args(eval).text()?, DESCRIPTION);
+    for root in [package.join("usr"), built] {
+        let output = Command::new(root.join("bin/tool")).outcome()?;
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "tool 1.2.3\n");
+        for file in [
+            "share/bash-completion/completions/tool",
+            "share/doc/tool/doc/guide.txt",
+            "share/man/man1/tool.1",
+        ] {
+            ensure!(root.join(file).is_file(), "no {file} in {}", root.display());
+        }
+    }
+    ensure!(
+        package
+            .join("usr/share/licenses/tool-bin/LICENSE")
+            .is_file(),
+        "no license"
+    );
+    Ok(())
+}
+
+#[test]
+fn manifests_with_odd_texts_have_the_syntax_of_their_languages() -> Result<()> {
+    if !met(&[Requirement::Program("ruby", "ruby")])? {
+        return Ok(());
+    }
+    let snapshots = repository().join("crates/slipway-release/tests/manifests");
+    let check = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&snapshots);
+        command.text()
+    };
+    check("ruby", &["-c", "word-count.rb"])?;
+    check("bash", &["-n", "PKGBUILD"])?;
+    check("nix-instantiate", &["--parse", "word-count.nix"]).map(drop)
+}
+
 #[test]
 fn a_commit_without_a_version_is_only_released_as_a_snapshot() -> Result<()> {
     let project = tagged("v1.2.3")?;
@@ -490,13 +640,49 @@ fn settings_that_cannot_be_met_are_explained() -> Result<()> {
         ("files =", "fils =", "unknown field `fils`"),
         (
             "files =",
+            "archive-name = \"{name}_{oss}\"\nfiles =",
+            "has {oss}, which is no placeholder; these are: {name}, {version}, {os}, {arch}",
+        ),
+        (
+            "files =",
+            "archive-name = \"{os}/{arch}\"\nfiles =",
+            "gives the name \"linux/amd64\"; it must not be empty, begin with a dot, or have a slash",
+        ),
+        (
+            "files =",
+            "archive-name = \"{name}_{os}\"\nfiles =",
+            "gives tool_linux.tar.gz for linux/amd64 and for linux/arm64; add {os} and {arch} to it",
+        ),
+        (
+            "files =",
+            "manifests = [\"apt\"]\nfiles =",
+            "\"apt\" is no kind of manifest; these are: aur, homebrew, nix, scoop",
+        ),
+        (
+            "files =",
+            "manifests = [\"nix\"]\nfiles =",
+            "manifests need description in [release]",
+        ),
+        (
+            "files =",
+            "manifests = [\"nix\"]\ndescription = \"a\"\nhomepage = \"b\"\nlicense = \"MIT\"\nfiles =",
+            "manifests need url in [release]",
+        ),
+        (
+            "files =",
+            "manifests = [\"nix\"]\ndescription = \"a\"\nhomepage = \"b\"\nlicense = \"MIT\"\nurl = \"https://a/\"\nfiles =",
+            "is no URL with the place of {file}",
+        ),
+        (
+            "files =",
             "glibc = \"two\"\nfiles =",
             "\"two\" is not a version of glibc",
         ),
     ] {
         let before = project.read("slipway.toml")?;
         project.edit("slipway.toml", |text| text.replace(from, to))?;
-        let arguments = ["release", "--snapshot", "--platform", "linux/amd64"];
+        let platforms = "linux/amd64,linux/arm64";
+        let arguments = ["release", "--snapshot", "--platform", platforms];
         let said = project.slipway(&arguments)?.failure()?;
         ensure!(said.contains(error), "{said}");
         ensure!(!project.file("dist").exists(), "an error leaves files");

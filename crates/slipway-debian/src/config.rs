@@ -89,15 +89,23 @@ pub struct Release {
     /// Formats of the archives for systems other than Windows: `tar.gz`, `tar.zst`, `zip`. Default:
     /// `tar.gz`. Archives for Windows are zips.
     pub archives: Vec<String>,
+    /// Name of the archives, with the placeholders `{name}`, `{version}`, `{os}` and `{arch}`.
+    /// Default: `{name}_{version}_{os}_{arch}`.
+    pub archive_name: Option<String>,
+    /// Manifests for package managers: `aur`, `homebrew`, `nix`, `scoop`. Default: none.
+    pub manifests: Vec<String>,
+    /// URL of an archive, for manifests, with the placeholders `{file}`, `{tag}`, `{name}` and
+    /// `{version}`.
+    pub url: Option<String>,
     /// Formats of packages for Linux distributions: `deb`, `rpm`. Default: none.
     pub packages: Vec<String>,
-    /// Who maintains the packages: `NAME <MAIL>`.
+    /// Who maintains the packages and the manifest for the AUR: `NAME <MAIL>`.
     pub maintainer: Option<String>,
-    /// What the program does, in one line, for packages. Default: that of Cargo.toml.
+    /// What the program does, in one line, for packages and manifests. Default: that of Cargo.toml.
     pub description: Option<String>,
-    /// SPDX expression, for packages. Default: that of Cargo.toml.
+    /// SPDX expression, for packages and manifests. Default: that of Cargo.toml.
     pub license: Option<String>,
-    /// URL, for packages. Default: the repository in Cargo.toml.
+    /// URL, for packages and manifests. Default: the repository in Cargo.toml.
     pub homepage: Option<String>,
     /// Further files and directories for the archives. Licenses, the readme and the changelog in
     /// the project's directory are included anyway.

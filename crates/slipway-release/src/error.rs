@@ -34,6 +34,22 @@ pub enum Error {
     )]
     NoPackage(String),
 
+    #[error("{setting} in [release] of slipway.toml, {template:?}, {what}")]
+    Template {
+        setting: &'static str,
+        template: String,
+        what: String,
+    },
+
+    #[error("{0:?} is no kind of manifest; these are: aur, homebrew, nix, scoop")]
+    ManifestFormat(String),
+
+    #[error(
+        "{name:?} cannot be a name in the manifest {format}, which takes letters, digits and + - . _; set another name in \
+         [release] of slipway.toml"
+    )]
+    ManifestName { format: &'static str, name: String },
+
     #[error("cannot write {}: {source}", path.display())]
     Rpm {
         path: PathBuf,

@@ -10,7 +10,7 @@ use slipway_nix::Nix;
 use slipway_oci::Platform;
 use slipway_progress::size;
 use slipway_registry::Reference;
-use slipway_release::{Library, Needs};
+use slipway_release::{Library, Needs, nix_string};
 use slipway_verify::{GlibcVersion, portable};
 
 use crate::GlobalOptions;
@@ -26,7 +26,7 @@ use crate::release::artifact;
 use crate::release::dist::{Artifact, Programs, Release as Dist};
 use crate::release::source::Source;
 
-/// Write release files: archives for each platform, checksums and notes
+/// Write release files: archives for each platform, checksums, manifests and notes
 ///
 /// The version is the tag of the commit.
 #[derive(clap::Args)]
@@ -104,8 +104,8 @@ impl Release {
             settings: &settings,
             source: &source,
         };
-        dist.check(&output)?;
         let wanted = self.wanted(&nix, &config)?;
+        dist.check(&output, wanted.iter().map(|it| &it.platform))?;
         let (nix, prefix) = match source.tag {
             Some(_) if !self.snapshot => {
                 let flake = git_reference(&source.repository, &project.root);
@@ -258,15 +258,6 @@ fn of_version(flake: &str, version: &str) -> String {
         "builtins.mapAttrs (_: package: if package ? ofVersion then package.ofVersion {version} else package) \
          (builtins.getFlake {flake}).packages.${{builtins.currentSystem}}"
     )
-}
-
-/// A string in Nix's syntax.
-fn nix_string(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace("${", "\\${");
-    format!("\"{escaped}\"")
 }
 
 fn print_table(artifacts: &[Artifact]) {

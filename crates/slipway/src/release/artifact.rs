@@ -27,10 +27,12 @@ const TITLE: &str = "org.opencontainers.image.title";
 const VERSION: &str = "org.opencontainers.image.version";
 
 /// Media types by the end of a file's name.
-const MEDIA_TYPES: [(&str, &str); 8] = [
+const MEDIA_TYPES: [(&str, &str); 10] = [
     (".deb", "application/vnd.debian.binary-package"),
     (".json", "application/json"),
     (".md", "text/markdown"),
+    (".nix", "text/plain"),
+    (".rb", "text/plain"),
     (".rpm", "application/x-rpm"),
     (".tar.gz", "application/gzip"),
     (".tar.zst", "application/zstd"),

@@ -1,14 +1,19 @@
 //! The directory of release files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use slipway_debian::config;
 use slipway_debian::hash::Sha256;
 use slipway_oci::Platform;
-use slipway_release::{File, Files, Format, Needs, Package, PackageFormat, checksums, notes};
+use slipway_release::{
+    Download, File, Files, Format, ManifestFormat, Needs, Package, PackageFormat, Published,
+    checksums, fill, notes,
+};
 
 use crate::cli::temp_dir::TempDir;
 use crate::release::source::Source;
@@ -21,6 +26,31 @@ const NOTES: &str = "release-notes.md";
 
 /// The algorithm before a digest in hex. Source: OCI image-spec, descriptor.md, "Digests".
 const SHA256: &str = "sha256:";
+
+/// The names of archives if `archive-name` in `[release]` is not set.
+const ARCHIVE_NAME: &str = "{name}_{version}_{os}_{arch}";
+
+/// Formats of archives, those first that package managers unpack without another program.
+const PREFERRED: [Format; 3] = [Format::TarGz, Format::Zip, Format::TarZst];
+
+/// Characters of a file's name or a tag that a path of a URL cannot have as they are. Source: RFC
+/// 3986, section 3.3.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// Starts of the names of files that go into every archive, in lower case.
 const DOCUMENTS: [&str; 6] = [
@@ -47,7 +77,7 @@ pub struct Artifact {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// `archive`, `checksums`, `deb`, `notes` or `rpm`.
+    /// `archive`, `checksums`, `deb`, `notes`, `rpm`, or the kind of a manifest, such as `homebrew`.
     pub kind: &'static str,
     pub digest: String,
     /// In bytes.
@@ -96,6 +126,8 @@ impl Release<'_> {
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
             artifacts.push(Artifact::of(&path, name, kind, None)?);
         }
+        let manifests = self.manifests(programs, &artifacts, &new)?;
+        artifacts.extend(manifests);
         let metadata = Metadata {
             name: self.name,
             version: self.source.version.to_string(),
@@ -112,25 +144,9 @@ impl Release<'_> {
 
     fn archives(&self, programs: &Programs, directory: &Path) -> Result<Vec<Artifact>> {
         let platform = &programs.platform;
-        let base = format!(
-            "{}_{}_{}_{}",
-            self.name,
-            self.source.version,
-            platform.os(),
-            architecture(platform)
-        );
-        let mut formats = Vec::new();
-        match (platform.os(), &self.settings.archives[..]) {
-            ("windows", _) => formats.push(Format::Zip),
-            (_, []) => formats.push(Format::TarGz),
-            (_, named) => {
-                for name in named {
-                    formats.push(name.parse()?);
-                }
-            }
-        }
+        let base = self.base(platform)?;
         let files = self.files(programs, &base)?;
-        formats
+        self.formats(platform)?
             .into_iter()
             .map(|format| {
                 let name = format!("{base}.{}", format.extension());
@@ -141,33 +157,82 @@ impl Release<'_> {
             .collect()
     }
 
-    /// Fails before anything is built if the settings of archives and packages are wrong, or if
-    /// `dist` must not be replaced.
-    pub fn check(&self, dist: &Path) -> Result<()> {
+    /// The name of a platform's archives, without their extensions.
+    fn base(&self, platform: &Platform) -> Result<String> {
+        let template = self.settings.archive_name.as_deref();
+        let values: [(&str, &str); 4] = [
+            ("name", self.name),
+            ("version", &self.source.version.to_string()),
+            ("os", platform.os()),
+            ("arch", &architecture(platform)),
+        ];
+        let name = fill("archive-name", template.unwrap_or(ARCHIVE_NAME), &values)?;
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+            bail!(
+                "archive-name in [release] of slipway.toml gives the name {name:?}; it must not be empty, begin with a dot, \
+                 or have a slash"
+            );
+        }
+        Ok(name)
+    }
+
+    /// The formats of a platform's archives.
+    fn formats(&self, platform: &Platform) -> Result<Vec<Format>> {
+        let formats = match (platform.os(), &self.settings.archives[..]) {
+            ("windows", _) => vec![Format::Zip],
+            (_, []) => vec![Format::TarGz],
+            (_, named) => named
+                .iter()
+                .map(|name| name.parse())
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(formats)
+    }
+
+    /// Fails before anything is built for the platforms if settings are wrong, or if `dist` must not
+    /// be replaced.
+    pub fn check<'a>(
+        &self,
+        dist: &Path,
+        platforms: impl IntoIterator<Item = &'a Platform>,
+    ) -> Result<()> {
         check_replaceable(dist)?;
         for format in &self.settings.archives {
             format.parse::<Format>()?;
         }
+        let mut names = BTreeMap::new();
+        for platform in platforms {
+            let base = self.base(platform)?;
+            for format in self.formats(platform)? {
+                let name = format!("{base}.{}", format.extension());
+                match names.insert(name.clone(), platform) {
+                    Some(other) if other != platform => bail!(
+                        "archive-name in [release] of slipway.toml gives {name} for {other} and for {platform}; add {{os}} \
+                         and {{arch}} to it"
+                    ),
+                    _ => {}
+                }
+            }
+        }
         for format in &self.settings.packages {
             format.parse::<PackageFormat>()?;
-            self.field("maintainer", self.settings.maintainer.as_deref())?;
-            self.field("description", self.settings.description.as_deref())?;
+            field("packages", "maintainer", &self.settings.maintainer)?;
+            field("packages", "description", &self.settings.description)?;
+        }
+        for format in self.manifest_formats()? {
+            for name in format.file_names(self.name)? {
+                if [ARTIFACTS, METADATA].contains(&&*name) {
+                    bail!(
+                        "the manifest {} would have the name {name}, which slipway release needs itself; set another name in \
+                         [release] of slipway.toml",
+                        format.name()
+                    );
+                }
+            }
+            self.published(Vec::new())?;
+            self.url("file")?;
         }
         self.documents(self.name).map(drop)
-    }
-
-    /// A setting that packages need.
-    fn field<'a>(&self, key: &str, value: Option<&'a str>) -> Result<&'a str> {
-        let example = match key {
-            "maintainer" => "Ada Lovelace <ada@example.com>",
-            _ => "counts words",
-        };
-        match value {
-            Some(value) if !value.trim().is_empty() && !value.contains('\n') => Ok(value.trim()),
-            _ => bail!(
-                "packages need {key} in [release] of slipway.toml, in one line, such as: {key} = {example:?}"
-            ),
-        }
     }
 
     fn packages(&self, programs: &Programs, directory: &Path) -> Result<Vec<Artifact>> {
@@ -181,8 +246,8 @@ impl Release<'_> {
             let package = Package {
                 name: self.name,
                 version: &self.source.version,
-                maintainer: self.field("maintainer", self.settings.maintainer.as_deref())?,
-                summary: self.field("description", self.settings.description.as_deref())?,
+                maintainer: field("packages", "maintainer", &self.settings.maintainer)?,
+                summary: field("packages", "description", &self.settings.description)?,
                 license: self.settings.license.as_deref(),
                 homepage: self.settings.homepage.as_deref(),
                 modified: self.source.time,
@@ -204,6 +269,113 @@ impl Release<'_> {
             artifacts.push(Artifact::of(&path, &name, kind, Some(platform))?);
         }
         Ok(artifacts)
+    }
+
+    fn manifest_formats(&self) -> Result<Vec<ManifestFormat>> {
+        let names = self.settings.manifests.iter();
+        Ok(names.map(|it| it.parse()).collect::<Result<_, _>>()?)
+    }
+
+    fn manifests(
+        &self,
+        programs: &[Programs],
+        artifacts: &[Artifact],
+        directory: &Path,
+    ) -> Result<Vec<Artifact>> {
+        let mut manifests = Vec::new();
+        for format in self.manifest_formats()? {
+            let downloads = programs
+                .iter()
+                .filter(|it| format.has(&it.platform))
+                .map(|it| self.download(it, artifacts))
+                .collect::<Result<Vec<_>>>()?;
+            let kind = format.name();
+            if downloads.is_empty() {
+                eprintln!(
+                    "note: no manifest {kind} is written, because it is for none of these platforms"
+                );
+                continue;
+            }
+            let texts = format.texts(&self.published(downloads)?);
+            for (name, text) in format.file_names(self.name)?.iter().zip(texts) {
+                let path = directory.join(name);
+                fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+                manifests.push(Artifact::of(&path, name, kind, None)?);
+            }
+        }
+        Ok(manifests)
+    }
+
+    /// What manifests say of the release.
+    fn published<'a>(&'a self, downloads: Vec<Download<'a>>) -> Result<Published<'a>> {
+        let maintainer = &self.settings.maintainer;
+        Ok(Published {
+            name: self.name,
+            version: &self.source.version,
+            description: field("manifests", "description", &self.settings.description)?,
+            homepage: field("manifests", "homepage", &self.settings.homepage)?,
+            license: field("manifests", "license", &self.settings.license)?,
+            maintainer: match maintainer {
+                Some(_) => Some(field("manifests", "maintainer", maintainer)?),
+                None => None,
+            },
+            downloads,
+        })
+    }
+
+    /// What manifests say of a platform's archive.
+    fn download<'a>(&self, programs: &'a Programs, artifacts: &[Artifact]) -> Result<Download<'a>> {
+        let platform = &programs.platform;
+        let formats = self.formats(platform)?;
+        let format = PREFERRED.into_iter().find(|it| formats.contains(it));
+        let format = format.context("there is no archive")?;
+        let base = self.base(platform)?;
+        let name = format!("{base}.{}", format.extension());
+        let artifact = artifacts.iter().find(|it| it.name == name);
+        let artifact = artifact.with_context(|| format!("there is no {name}"))?;
+        let binaries = sorted(&programs.output.join("bin"))?;
+        let documents = self.documents(&base)?;
+        let (shared, files): (Vec<String>, Vec<String>) = documents
+            .iter()
+            .map(|(path, _)| path.to_owned())
+            .partition(|path| path.starts_with("share/"));
+        Ok(Download {
+            platform,
+            format,
+            url: self.url(&name)?,
+            sha256: artifact.hex().to_owned(),
+            programs: binaries.iter().map(|it| name_of(it)).collect(),
+            has_share: !shared.is_empty() || programs.output.join("share").is_dir(),
+            files,
+            directory: base,
+            needs: programs.needs.as_ref(),
+        })
+    }
+
+    /// Where a file of the release can be downloaded.
+    fn url(&self, file: &str) -> Result<String> {
+        let example = "https://github.com/OWNER/REPOSITORY/releases/download/{tag}/{file}";
+        let Some(template) = &self.settings.url else {
+            bail!(
+                "manifests need url in [release] of slipway.toml, with the place of {{file}}, such as: url = {example:?}"
+            );
+        };
+        let encoded = |text: &str| utf8_percent_encode(text, NOT_IN_PATHS).to_string();
+        let values = [
+            ("file", encoded(file)),
+            ("tag", encoded(&self.source.tag_or_version())),
+            ("name", encoded(self.name)),
+            ("version", encoded(&self.source.version.to_string())),
+        ];
+        let values: Vec<(&str, &str)> = values.iter().map(|(key, it)| (*key, &**it)).collect();
+        let url = fill("url", template, &values)?;
+        let is_url = url.contains("://") && !url.contains(|c: char| c.is_whitespace());
+        if !is_url || !template.contains("{file}") {
+            bail!(
+                "url in [release] of slipway.toml, {template:?}, is no URL with the place of {{file}}, such as: {example}"
+            );
+        }
+        Ok(url)
     }
 
     /// The files of an archive.
@@ -270,6 +442,22 @@ impl Artifact {
 
     fn hex(&self) -> &str {
         self.digest.trim_start_matches(SHA256)
+    }
+}
+
+/// A setting that packages or manifests need.
+fn field<'a>(what: &str, key: &str, value: &'a Option<String>) -> Result<&'a str> {
+    let example = match key {
+        "homepage" => "https://example.com",
+        "license" => "MIT",
+        "maintainer" => "Ada Lovelace <ada@example.com>",
+        _ => "counts words",
+    };
+    match value.as_deref().map(str::trim) {
+        Some(value) if !value.is_empty() && !value.contains(char::is_control) => Ok(value),
+        _ => bail!(
+            "{what} need {key} in [release] of slipway.toml, in one line, such as: {key} = {example:?}"
+        ),
     }
 }
 

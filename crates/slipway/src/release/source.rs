@@ -78,6 +78,13 @@ impl Source {
         })
     }
 
+    /// The tag, or for a snapshot, which has none, its version.
+    pub fn tag_or_version(&self) -> String {
+        let is_own = |tag: &&String| of_tag(tag).is_ok_and(|version| version == self.version);
+        let tag = self.tag.as_ref().filter(is_own);
+        tag.cloned().unwrap_or_else(|| self.version.to_string())
+    }
+
     /// The commits since the previous release, the newest first.
     pub fn commits(&self, root: &Path) -> Result<Vec<Commit>> {
         let range = match &self.previous {
