@@ -4,6 +4,7 @@
 #   mkGoProject  function: all outputs of a flake for Go modules (go-project.nix)
 #   mkProject    function: all outputs of a flake for a cargo workspace (rust-project.nix)
 #   mkRelease    function: the outputs of a flake for `slipway release` (release.nix)
+#   releasable   attribute set: the platforms that release files can be made for (release-platforms.nix)
 #   SYSTEM       attribute set for a build machine of that system, such as lib.x86_64-linux
 #     targets.PLATFORM  buildRust, stdenv.mkDerivation, libraries (Debian packages by name), … (target.nix)
 #     image             function: the OCI image layout of a package (image.nix)
@@ -31,4 +32,8 @@ in
     mkGoProject = import ./go-project.nix {inherit project;};
     mkProject = import ./rust-project.nix {inherit project;};
     mkRelease = import ./release.nix {inherit slipways;};
+    releasable = import ./release-platforms.nix {
+      inherit platforms;
+      glibc = "2.28";
+    };
   })

@@ -573,6 +573,85 @@ fn manifests_with_odd_texts_have_the_syntax_of_their_languages() -> Result<()> {
     check("nix-instantiate", &["--parse", "word-count.nix"]).map(drop)
 }
 
+const GORELEASER: &str = r#"version: 2
+before:
+  hooks: [go generate ./...]
+builds:
+  - main: ./cmd/tool
+    env: [CGO_ENABLED=0]
+    goos: [linux, freebsd, plan9]
+    goarch: [amd64]
+    ldflags: ["-s -w -X main.version={{.Version}}"]
+archives:
+  - formats: [tzst]
+    name_template: "{{ .ProjectName }}-{{ .Os }}-{{ .Arch }}"
+    files: [README*, docs/*, missing]
+dockers:
+  - image_templates: [example/tool]
+"#;
+
+const RELEASE_TABLE: &str = r#"
+# What slipway release writes, as .goreleaser.yaml says.
+[release]
+archive-name = "{name}-{os}-{arch}"
+platforms = ["linux/amd64", "freebsd/amd64"]
+archives = ["tar.zst"]
+files = ["docs"]
+"#;
+
+#[test]
+fn init_takes_over_what_goreleaser_was_told() -> Result<()> {
+    let project = Project::of(&[
+        ("go.mod", "module example.com/tool\n\ngo 1.24\n"),
+        ("cmd/tool/main.go", MAIN),
+        ("cmd/generate/main.go", "package main\n\nfunc main() {}\n"),
+        ("docs/guide.md", "guide\n"),
+        (".goreleaser.yaml", GORELEASER),
+    ])?;
+    git(&project, &["init", "--quiet"])?;
+    let said = project.slipway(&["init"])?.text()?;
+    for line in [
+        "taken over from .goreleaser.yaml:",
+        "  archives.name_template: archive-name",
+        "not taken over from .goreleaser.yaml:",
+        "  before: run these commands before slipway release, and commit what they write",
+        "  builds (plan9/amd64): the project is not built for them; those for Linux can be added with slipway init \
+         --platform",
+        "  archives.files (missing): no such file or directory is in the project",
+        "  dockers: slipway build and slipway push make and push images",
+    ] {
+        ensure!(said.lines().any(|it| it == line), "{said} lacks {line}");
+    }
+    let table = project.read("slipway.toml")?;
+    ensure!(table.ends_with(RELEASE_TABLE), "{table}");
+    commit(&project, "feat: begin")?;
+    git(&project, &["tag", "v1.0.0"])?;
+    project.slipway(&["release"])?.text()?;
+    let sums = project.read("dist/checksums.txt")?;
+    let names = sums.lines().filter_map(|line| line.split("  ").nth(1));
+    let base = "tool-linux-amd64";
+    assert_eq!(
+        Vec::from_iter(names),
+        ["tool-freebsd-amd64.tar.zst", &format!("{base}.tar.zst")]
+    );
+    let unpacked = unpack(&project, &format!("{base}.tar.zst"))?.join(base);
+    ensure!(unpacked.join("docs/guide.md").exists(), "no guide");
+    ensure!(!unpacked.join("generate").exists(), "an unwanted program");
+
+    // A broken file is no reason to write nothing.
+    project.write(".goreleaser.yaml", "builds: [\n")?;
+    let output = project.slipway(&["init", "--force"])?.outcome()?;
+    let warning = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(
+        output.status.success()
+            && warning.contains("warning: nothing is taken over from .goreleaser.yaml: line "),
+        "{warning}"
+    );
+    let table = project.read("slipway.toml")?;
+    ensure!(!table.contains("[release]"), "{table}");
+    Ok(())
+}
+
 #[test]
 fn a_commit_without_a_version_is_only_released_as_a_snapshot() -> Result<()> {
     let project = tagged("v1.2.3")?;

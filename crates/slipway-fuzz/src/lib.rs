@@ -17,6 +17,7 @@ mod targets {
     pub mod debian_index;
     pub mod debian_relation;
     pub mod elf;
+    pub mod goreleaser;
     pub mod http_headers;
     pub mod layer;
     pub mod lock;
@@ -43,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     Target::new("debian_index", targets::debian_index::run),
     Target::new("debian_relation", targets::debian_relation::run),
     Target::new("elf", targets::elf::run),
+    Target::new("goreleaser", targets::goreleaser::run),
     Target::new("http_headers", targets::http_headers::run),
     Target::new("layer", targets::layer::run),
     Target::new("lock", targets::lock::run),

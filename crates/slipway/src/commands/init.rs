@@ -1,4 +1,5 @@
 mod go;
+mod goreleaser;
 mod rust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use slipway_nix::Nix;
 use crate::GlobalOptions;
 use crate::cli::error_display;
 use crate::cli::temp_dir::TempDir;
+use crate::commands::init::goreleaser::Moved;
 use crate::project::git_crates;
 use crate::project::go as go_command;
 use crate::project::native_libraries::Needs;
@@ -25,7 +27,8 @@ use crate::project::template::{self, Call};
 
 /// Write a flake for a cargo workspace or Go modules, and pin what their programs need
 ///
-/// Asks cargo and go which crates and packages need a C library, and pins the Debian packages that have it.
+/// Asks cargo and go which crates and packages need a C library, and pins the Debian packages that have it. Takes over what
+/// goreleaser's configuration file says of releases.
 #[derive(clap::Args)]
 pub struct Init {
     /// Directory of Cargo.toml, go.mod or go.work
@@ -111,12 +114,24 @@ impl Init {
             nix: &nix,
             sources: &self.sources,
         };
-        let mut found = self.find(&place)?;
+        let mut moved = Moved::read(&directory);
+        let mut tags = self.tags.clone();
+        for tag in moved.iter().flat_map(|it| it.tags()) {
+            if !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+        let mut found = self.find(&place, &tags, moved.as_mut())?;
         for one in &mut found {
             self.look_up(&place, &mut one.needs);
         }
-        let config = template::config(&own.release, &rows, found.iter().map(|one| &one.needs))?
-            + &template::tags(&self.tags);
+        let mut config = template::config(&own.release, &rows, found.iter().map(|one| &one.needs))?
+            + &template::tags(&tags);
+        if let Some(moved) = &mut moved {
+            let go = found.iter().find_map(|one| one.go.as_ref());
+            moved.fit(&directory, &rows, go, &nix, &flake)?;
+            config += &moved.table();
+        }
         let platforms: Vec<String> = rows
             .iter()
             .map(|row| format!("{:?}", row.platform().to_string()))
@@ -170,6 +185,9 @@ impl Init {
         for repository in &lock.repositories {
             println!("{} is pinned at {}", repository.url, repository.commit);
         }
+        if let Some(moved) = &moved {
+            moved.report();
+        }
         println!("written: {}", written.join(", "));
         if !is_locked {
             eprintln!(
@@ -187,7 +205,12 @@ impl Init {
     }
 
     /// What is found out of the programs in each language.
-    fn find(&self, place: &Place) -> Result<Vec<Found>> {
+    fn find(
+        &self,
+        place: &Place,
+        tags: &[String],
+        moved: Option<&mut Moved>,
+    ) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         let is_go = go_command::is_go(place.directory);
         if place.directory.join("Cargo.toml").exists() {
@@ -196,7 +219,7 @@ impl Init {
             return Err(no_programs(place.directory));
         }
         if is_go {
-            found.push(go::find(place, &self.tags)?);
+            found.push(go::find(place, tags, moved)?);
         } else if !self.tags.is_empty() {
             bail!(
                 "--tags are for Go, and {} has no go.mod",

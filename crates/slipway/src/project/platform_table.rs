@@ -116,7 +116,7 @@ impl Row {
             .unwrap_or("")
     }
 
-    fn is_called(&self, name: &str) -> bool {
+    pub fn is_called(&self, name: &str) -> bool {
         let same_platform = || {
             name.parse()
                 .is_ok_and(|platform| self.platform.matches(&platform))

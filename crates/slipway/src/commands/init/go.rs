@@ -3,7 +3,9 @@
 use anyhow::Result;
 use slipway_debian::config;
 use slipway_debian::contents_index::{File, Kind};
+use slipway_debian::lock::GoProgram;
 
+use crate::commands::init::goreleaser::Moved;
 use crate::commands::init::{Found, Place, main_program};
 use crate::project::Project;
 use crate::project::go::{Links, Packages};
@@ -16,7 +18,7 @@ const RDKAFKA: &str = "rdkafka";
 /// What librdkafka links with.
 const RDKAFKA_NEEDS: [&str; 4] = ["liblz4-dev", "libssl-dev", "libzstd-dev", "zlib1g-dev"];
 
-pub fn find(place: &Place, tags: &[String]) -> Result<Found> {
+pub fn find(place: &Place, tags: &[String], moved: Option<&mut Moved>) -> Result<Found> {
     let options = seeds::Options::pinned(place.sources);
     let project = Project::at(place.directory);
     let defaults = Defaults::build(place.nix, &project, place.flake, place.own, &options)?;
@@ -26,14 +28,26 @@ pub fn find(place: &Place, tags: &[String]) -> Result<Found> {
     };
     let (pins, packages) = go_modules::pin(place.directory, &wanted, place.rows, None, &defaults)?;
 
-    let names: Vec<String> = packages.programs.iter().map(|it| it.name.clone()).collect();
+    let (wanted, further) = match moved {
+        Some(moved) => {
+            let wanted = moved.packages(&packages.programs);
+            let further = moved.flake_settings(&wanted);
+            (wanted, further)
+        }
+        None => (Vec::new(), Vec::new()),
+    };
+    let programs = || {
+        let is_wanted = |it: &&GoProgram| wanted.is_empty() || wanted.contains(&it.package);
+        packages.programs.iter().filter(is_wanted)
+    };
+    let names: Vec<String> = programs().map(|it| it.name.clone()).collect();
     let directory = place.directory.file_name().unwrap_or_default();
-    let programs = || packages.programs.iter();
     let main = programs()
         .find(|it| it.package == ".")
         .or_else(|| programs().find(|it| *it.name == *directory))
         .or_else(|| programs().next());
     let mut settings = main.map_or(Vec::new(), |main| main_program(&names, &main.name));
+    settings.extend(further);
     if links_with_rdkafka(&packages) {
         settings.push("# the librdkafka that Slipway compiles".into());
         settings.push("buildInputs = target: [target.librdkafka.dev];".into());
