@@ -1,6 +1,7 @@
 //! Release files: what `slipway release` writes for a tag, and why it refuses to write.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -341,86 +342,285 @@ fn files_are_pushed_to_a_registry_and_pulled_again() -> Result<()> {
     Ok(())
 }
 
+/// What a project adds to its packages: a unit, its configuration, and scripts that say how they
+/// were called. One of them ends with `exit`, as many do.
+const PACKAGING: [(&str, &str); 6] = [
+    (
+        "packaging/tool.service",
+        "[Unit]\nDescription=Tool\nDocumentation=https://example.com\n\n\
+         [Service]\nExecStart=/usr/bin/tool\n\n[Install]\nWantedBy=multi-user.target\n",
+    ),
+    (
+        "packaging/preinst",
+        "#!/bin/sh -e\necho preinst $1 >>/calls\n",
+    ),
+    (
+        "packaging/postinst",
+        "#!/bin/sh\nset -e\necho postinst $1 >>/calls\nexit 0\n",
+    ),
+    (
+        "packaging/prerm",
+        "#!/bin/sh\nset -e\necho prerm $1 >>/calls\n",
+    ),
+    (
+        "packaging/postrm",
+        "#!/bin/sh\nset -e\necho postrm $1 >>/calls\n",
+    ),
+    ("LICENSE", "Copyright 2026 Ada\n\nYou may do anything.\n"),
+];
+const PACKAGES: &str = r#"
+packages = ["deb", "rpm"]
+maintainer = "Ada <ada@example.com>"
+description = """prints its version
+It prints the version to standard error."""
+homepage = "https://example.com"
+license = "MIT"
+units = ["packaging/tool.service"]
+
+[release.config]
+"/etc/tool/tool.toml" = "packaging/tool.toml"
+
+[release.scripts]
+preinst = "packaging/preinst"
+postinst = "packaging/postinst"
+prerm = "packaging/prerm"
+postrm = "packaging/postrm"
+"#;
+
+/// Where packages have a symbolic link of the project.
+const ALIAS: &str = "usr/share/doc/tool/doc/alias.txt";
+
+/// Findings of lintian that are the project's business.
+const ACCEPTED: &str = "no-manual-page,statically-linked-binary";
+
+/// A root in which packages are installed. Its systemctl writes how it is called to `calls`.
+struct Installation {
+    root: Root,
+}
+
+impl Installation {
+    fn new(platform: &Platform) -> Result<Self> {
+        let root = Root::oldest(platform, &["dash", "init-system-helpers"])?;
+        let this = Self { root };
+        let shell = this.file("bin/sh");
+        if !shell.exists() {
+            symlink("dash", shell)?;
+        }
+        let systemctl = this.file("usr/bin/systemctl");
+        fs::create_dir_all(this.file("run/systemd/system"))?;
+        fs::create_dir_all(this.file("usr/bin"))?;
+        fs::write(
+            &systemctl,
+            "#!/bin/sh\necho systemctl \"$@\" >>/calls\ncase \"$*\" in *is-enabled*) echo enabled ;; esac\n",
+        )?;
+        fs::set_permissions(&systemctl, Permissions::from_mode(0o755))?;
+        Ok(this)
+    }
+
+    fn file(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn dpkg(&self, option: &str) -> Command {
+        let mut dpkg = Command::new("dpkg");
+        dpkg.arg(format!("--root={}", self.root.path().display()))
+            .args(["--force-confold", option]);
+        dpkg
+    }
+
+    fn rpm(&self, option: &str) -> Command {
+        let mut rpm = Command::new("rpm");
+        rpm.arg("--root").arg(self.root.path()).arg(option);
+        rpm
+    }
+
+    /// What the installed program prints.
+    fn printed(&self) -> Result<String> {
+        let output = Command::new(self.file("usr/bin/tool")).outcome()?;
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// How scripts and systemctl were called since the last time. What differs between releases of
+    /// Debian is left out: questions, options, and calls that are repeated at once.
+    fn calls(&self) -> Result<Vec<String>> {
+        let path = self.file("calls");
+        let text = fs::read_to_string(&path)?;
+        fs::remove_file(path)?;
+        let lines = text.lines().filter(|line| !line.contains(" is-"));
+        let mut calls: Vec<String> = lines
+            .map(|line| {
+                let words = line.split(' ').filter(|word| !word.starts_with("--"));
+                words.collect::<Vec<_>>().join(" ")
+            })
+            .collect();
+        calls.dedup();
+        Ok(calls)
+    }
+}
+
 #[test]
 fn packages_are_installed_upgraded_and_removed() -> Result<()> {
     if !met(&[
         Requirement::Program("rpm", "rpm"),
+        Requirement::Program("lintian", "lintian"),
+        Requirement::Program("mmdebstrap", "mmdebstrap"),
         Requirement::Root("to install packages in the root of another system"),
     ])? {
         return Ok(());
     }
     let own = Platform::own()?;
     let project = tagged("v1.2.3-rc.1")?;
-    project.edit("slipway.toml", |text| {
-        text + "packages = [\"deb\", \"rpm\"]\n"
-    })?;
-    let release = ["release", "--platform", &own.oci];
+    project.edit("slipway.toml", |text| text + "packages = [\"deb\"]\n")?;
     let error = project.slipway(&["release", "--snapshot"])?.failure()?;
     ensure!(
         error.contains("packages need maintainer in [release]"),
         "{error}"
     );
+    for (name, text) in PACKAGING {
+        project.write(name, text)?;
+    }
+    symlink("guide.txt", project.file("doc/alias.txt"))?;
     project.edit("slipway.toml", |text| {
-        text + "maintainer = \"Ada <ada@example.com>\"\ndescription = \"Prints its version\"\n"
+        text.replace("packages = [\"deb\"]\n", PACKAGES)
     })?;
-    commit(&project, "build: make packages")?;
-    let mut packages = Vec::new();
+    let mut debs = Vec::new();
+    let mut rpms = Vec::new();
     for (tag, version) in [("v1.2.3-rc.1", "1.2.3~rc.1"), ("v1.2.3", "1.2.3")] {
+        project.write("packaging/tool.toml", &format!("version = {version:?}\n"))?;
+        commit(&project, "feat: write the version into the configuration")?;
         git(&project, &["tag", "--force", tag])?;
-        project.slipway(&release)?.args(["--output", tag]).text()?;
-        let rpm_architecture = std::env::consts::ARCH;
-        packages.push((
-            project.file(&format!("{tag}/tool_{version}_{}.deb", own.debian)),
-            project.file(&format!("{tag}/tool-{version}-1.{rpm_architecture}.rpm")),
-        ));
+        let release = ["release", "--platform", &own.oci, "--output", tag];
+        project.slipway(&release)?.text()?;
+        debs.push(project.file(&format!("{tag}/tool_{version}_{}.deb", own.debian)));
+        let architecture = std::env::consts::ARCH;
+        rpms.push(project.file(&format!("{tag}/tool-{version}-1.{architecture}.rpm")));
     }
+    Command::new("lintian")
+        .args(["--allow-root", "--fail-on", "error,warning"])
+        .args(["--suppress-tags", ACCEPTED])
+        .arg(&debs[1])
+        .text()?;
+    let root = Installation::new(&own)?;
+    with_dpkg(&root, &debs)?;
+    with_rpm(&root, &rpms)?;
 
-    let root = tempfile::tempdir()?;
-    let program = root.path().join("usr/bin/tool");
-    let printed = |program: &Path| -> Result<String> {
-        let output = Command::new(program).outcome()?;
-        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    fs::create_dir_all(root.path().join("var/lib/dpkg/info"))?;
-    fs::create_dir_all(root.path().join("var/lib/dpkg/updates"))?;
-    fs::write(root.path().join("var/lib/dpkg/status"), "")?;
-    let dpkg = |option: &str| {
-        let mut dpkg = Command::new("dpkg");
-        dpkg.arg(format!("--root={}", root.path().display()))
-            .arg(option);
-        dpkg
-    };
-    for ((deb, _), expected) in packages.iter().zip(["tool 1.2.3-rc.1\n", "tool 1.2.3\n"]) {
-        dpkg("--install").arg(deb).text()?;
-        assert_eq!(printed(&program)?, expected);
-    }
-    let status = dpkg("--status").arg("tool").text()?;
+    // Where systemd does not run, such as in a container, it is not called. Units are enabled though.
+    fs::remove_dir_all(root.file("run/systemd"))?;
+    fs::remove_file(root.file("usr/bin/systemctl"))?;
+    let wanted = root.file("etc/systemd/system/multi-user.target.wants/tool.service");
+    root.dpkg("--install").arg(&debs[1]).text()?;
+    ensure!(wanted.is_symlink(), "the unit is not enabled");
+    root.dpkg("--purge").arg("tool").text()?;
+    ensure!(!wanted.is_symlink(), "the unit is still enabled");
+    Ok(())
+}
+
+/// Installs a package of Debian, upgrades it to a second one, removes and purges that.
+fn with_dpkg(root: &Installation, packages: &[PathBuf]) -> Result<()> {
+    let edited = root.file("etc/tool/tool.toml");
+    root.dpkg("--install").arg(&packages[0]).text()?;
+    assert_eq!(root.printed()?, "tool 1.2.3-rc.1\n");
+    assert_eq!(fs::read_link(root.file(ALIAS))?, Path::new("guide.txt"));
+    assert_eq!(
+        root.calls()?,
+        [
+            "preinst install",
+            "postinst configure",
+            "systemctl preset tool.service",
+            "systemctl daemon-reload",
+            "systemctl start tool.service",
+        ]
+    );
+    fs::write(&edited, "edited = true\n")?;
+    root.dpkg("--install").arg(&packages[1]).text()?;
+    assert_eq!(root.printed()?, "tool 1.2.3\n");
+    assert_eq!(
+        root.calls()?,
+        [
+            "prerm upgrade",
+            "preinst upgrade",
+            "postrm upgrade",
+            "postinst configure",
+            "systemctl daemon-reload",
+            "systemctl restart tool.service",
+        ]
+    );
+    assert_eq!(fs::read_to_string(&edited)?, "edited = true\n");
+    let status = root.dpkg("--status").arg("tool").text()?;
     ensure!(
         status.contains("\nStatus: install ok installed\n"),
         "{status}"
     );
-    ensure!(
-        root.path().join("usr/share/doc/tool/changelog.gz").exists(),
-        "no changelog"
+    root.dpkg("--remove").arg("tool").text()?;
+    ensure!(!root.file("usr/bin/tool").exists(), "dpkg left the program");
+    ensure!(edited.exists(), "dpkg removed the configuration");
+    assert_eq!(
+        root.calls()?,
+        [
+            "systemctl stop tool.service",
+            "prerm remove",
+            "postrm remove",
+            "systemctl daemon-reload",
+        ]
     );
-    dpkg("--purge").arg("tool").text()?;
-    ensure!(!program.exists(), "dpkg left the program");
+    root.dpkg("--purge").arg("tool").text()?;
+    assert_eq!(root.calls()?[0], "postrm purge");
+    ensure!(!edited.exists(), "dpkg left the configuration");
 
-    let root = tempfile::tempdir()?;
-    let program = root.path().join("usr/bin/tool");
-    let rpm = |option: &str| {
-        let mut rpm = Command::new("rpm");
-        rpm.arg("--root").arg(root.path()).arg(option);
-        rpm
-    };
-    rpm("--initdb").text()?;
-    for ((_, file), expected) in packages.iter().zip(["tool 1.2.3-rc.1\n", "tool 1.2.3\n"]) {
-        rpm("--upgrade").arg(file).text()?;
-        assert_eq!(printed(&program)?, expected);
+    Ok(())
+}
+
+/// Installs a package of RPM, upgrades it to a second one and removes that.
+fn with_rpm(root: &Installation, packages: &[PathBuf]) -> Result<()> {
+    let edited = root.file("etc/tool/tool.toml");
+    root.rpm("--initdb").text()?;
+    // The database has no package with the shell that scripts need.
+    let upgrade = |package: &Path| root.rpm("--upgrade").arg("--nodeps").arg(package).text();
+    upgrade(&packages[0])?;
+    assert_eq!(root.printed()?, "tool 1.2.3-rc.1\n");
+    assert_eq!(fs::read_link(root.file(ALIAS))?, Path::new("guide.txt"));
+    assert_eq!(
+        root.calls()?,
+        [
+            "preinst 1",
+            "postinst 1",
+            "systemctl daemon-reload",
+            "systemctl preset tool.service",
+        ]
+    );
+    fs::write(&edited, "edited = true\n")?;
+    upgrade(&packages[1])?;
+    assert_eq!(root.printed()?, "tool 1.2.3\n");
+    assert_eq!(
+        root.calls()?,
+        [
+            "preinst 2",
+            "postinst 2",
+            "systemctl daemon-reload",
+            "prerm 1",
+            "postrm 1",
+            "systemctl daemon-reload",
+            "systemctl try-restart tool.service",
+        ]
+    );
+    assert_eq!(fs::read_to_string(&edited)?, "edited = true\n");
+    fs::remove_file(&edited)?;
+    fs::rename(edited.with_extension("toml.rpmnew"), &edited)?;
+    root.rpm("--verify").args(["--nodeps", "tool"]).text()?;
+    root.rpm("--erase").arg("tool").text()?;
+    assert_eq!(
+        root.calls()?,
+        [
+            "systemctl disable tool.service",
+            "systemctl stop tool.service",
+            "prerm 0",
+            "postrm 0",
+            "systemctl daemon-reload",
+        ]
+    );
+    for left in ["usr/bin/tool", "etc/tool", "usr/share/licenses/tool"] {
+        ensure!(!root.file(left).exists(), "rpm left {left}");
     }
-    rpm("--verify").arg("tool").text()?;
-    rpm("--erase").arg("tool").text()?;
-    ensure!(!program.exists(), "rpm left the program");
     Ok(())
 }
 
@@ -751,6 +951,36 @@ fn settings_that_cannot_be_met_are_explained() -> Result<()> {
             "files =",
             "manifests = [\"nix\"]\ndescription = \"a\"\nhomepage = \"b\"\nlicense = \"MIT\"\nurl = \"https://a/\"\nfiles =",
             "is no URL with the place of {file}",
+        ),
+        (
+            "files =",
+            "units = [\"../tool.service\"]\nfiles =",
+            "`units` in [release] of slipway.toml names ../tool.service, which is not a file in",
+        ),
+        (
+            "files =",
+            "units = [\"main.go\"]\nfiles =",
+            "main.go is not the name of a systemd unit",
+        ),
+        (
+            "files =",
+            "config = { \"/usr/tool\" = \"LICENSE\" }\nfiles =",
+            "the key /usr/tool, which is not a path in /etc, such as /etc/LICENSE",
+        ),
+        (
+            "files =",
+            "scripts = { postinst = \"missing\" }\nfiles =",
+            "`scripts` in [release] of slipway.toml names missing, which is not a file",
+        ),
+        (
+            "files =",
+            "scripts = { postinst = \"LICENSE\" }\nfiles =",
+            "LICENSE does not say what runs it",
+        ),
+        (
+            "files =",
+            "scripts = { postinstall = \"LICENSE\" }\nfiles =",
+            "unknown field `postinstall`, expected one of `preinst`, `postinst`",
         ),
         (
             "files =",

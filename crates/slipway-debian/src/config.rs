@@ -101,7 +101,8 @@ pub struct Release {
     pub packages: Vec<String>,
     /// Who maintains the packages and the manifest for the AUR: `NAME <MAIL>`.
     pub maintainer: Option<String>,
-    /// What the program does, in one line, for packages and manifests. Default: that of Cargo.toml.
+    /// What the program does, for packages and manifests: a line, and perhaps details in further lines,
+    /// for packages. Default: that of Cargo.toml.
     pub description: Option<String>,
     /// SPDX expression, for packages and manifests. Default: that of Cargo.toml.
     pub license: Option<String>,
@@ -110,8 +111,25 @@ pub struct Release {
     /// Further files and directories for the archives. Licenses, the readme and the changelog in
     /// the project's directory are included anyway.
     pub files: Vec<String>,
+    /// systemd units of packages: files of the project.
+    pub units: Vec<String>,
+    /// Configuration of packages: from a path in a system, such as `/etc/tool.toml`, to the file or
+    /// directory of the project.
+    pub config: BTreeMap<String, String>,
+    /// Scripts of packages: files of the project.
+    pub scripts: Scripts,
     /// Whether release notes name the authors of commits.
     pub authors: bool,
+}
+
+/// The scripts of packages, with the names that Debian has for them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scripts {
+    pub preinst: Option<String>,
+    pub postinst: Option<String>,
+    pub prerm: Option<String>,
+    pub postrm: Option<String>,
 }
 
 /// The table `[go]`.

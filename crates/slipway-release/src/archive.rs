@@ -98,25 +98,33 @@ impl Archive<'_> {
     /// Writes a tar. Source of the format: GNU tar manual, "Basic Tar Format".
     fn tar<W: Write>(&self, out: W) -> Result<W> {
         let mut tar = tar::Builder::new(out);
-        for (name, file) in self.files.iter() {
+        for (path, file) in self.files.iter() {
+            let name = format!("{}/{path}", self.directory);
             let mut header = Header::new_gnu();
-            header.set_entry_type(EntryType::Regular);
-            header.set_mode(file.mode());
             header.set_uid(0);
             header.set_gid(0);
             header.set_mtime(self.modified.unix_seconds().into());
-            header.set_size(file.content.len() as u64);
-            tar.append_data(
-                &mut header,
-                format!("{}/{name}", self.directory),
-                &file.content[..],
-            )
-            .map_err(Error::io("write", self.path))?;
+            let written = match self.files.link(path) {
+                Some(target) => {
+                    header.set_entry_type(EntryType::Symlink);
+                    header.set_mode(0o777);
+                    header.set_size(0);
+                    tar.append_link(&mut header, name, target)
+                }
+                None => {
+                    header.set_entry_type(EntryType::Regular);
+                    header.set_mode(file.mode());
+                    header.set_size(file.content.len() as u64);
+                    tar.append_data(&mut header, name, &file.content[..])
+                }
+            };
+            written.map_err(Error::io("write", self.path))?;
         }
         tar.into_inner().map_err(Error::io("write", self.path))
     }
 
-    /// Writes a zip. Source of the format: PKWARE's APPNOTE.TXT.
+    /// Writes a zip, in which links are copies, since Windows creates links only for some users.
+    /// Source of the format: PKWARE's APPNOTE.TXT.
     fn zip(&self, out: impl Write + Seek) -> Result<()> {
         let failed = |error: zip::result::ZipError| Error::Io {
             action: "write",
@@ -241,7 +249,7 @@ mod tests {
         let error = files.add("a.zip", "tool".into(), other).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a.zip would contain tool twice; leave one of them out of `files` in [release]"
+            "a.zip would contain tool twice; leave one of them out of [release] in slipway.toml"
         );
     }
 }

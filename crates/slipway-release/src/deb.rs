@@ -7,7 +7,8 @@ use std::path::Path;
 use lzma_rust2::{XzOptions, XzWriter};
 use tar::{EntryType, Header};
 
-use crate::package::{Package, gzip};
+use crate::package::{Package, is_configuration};
+use crate::scripts::Units;
 use crate::{Error, File, Files, Needs, Result};
 
 /// xz's level. Files are packed once and downloaded often.
@@ -36,12 +37,34 @@ pub fn file_name(package: &Package, architecture: &str) -> String {
 /// Writes the package to `path`.
 pub fn write(path: &Path, package: &Package, architecture: &str) -> Result<()> {
     let failed = |error| Error::io("write", path)(error);
-    let mut files = package.files.clone();
-    let changelog = format!("usr/share/doc/{}/changelog.gz", package.name);
-    files.add(package.name, changelog, gzip(changes(package).as_bytes())?)?;
+    let mut files = Files::default();
+    for (path, file) in package.files.iter() {
+        if package.license_name(path).is_none() {
+            files.add(package.name, path.to_owned(), file.clone())?;
+        }
+    }
+    for (name, file) in [
+        ("changelog.gz", File::text(changes(package)).gzip()?),
+        ("copyright", File::text(copyright(package))),
+    ] {
+        let path = format!("usr/share/doc/{}/{name}", package.name);
+        files.add(package.name, path, file)?;
+    }
     let mut control = Files::default();
     let fields = control_fields(package, architecture, files.size())?;
     control.add(package.name, "control".into(), File::text(fields))?;
+    let configuration = files.iter().filter(|(path, _)| is_configuration(path));
+    let lines: Vec<String> = configuration
+        .map(|(path, _)| format!("/{path}\n"))
+        .collect();
+    if !lines.is_empty() {
+        control.add(package.name, "conffiles".into(), File::text(lines.concat()))?;
+    }
+    for (step, script) in package.scripts_with(Units::debian) {
+        let mut file = File::text(script.text());
+        file.is_executable = true;
+        control.add(package.name, step.name().into(), file)?;
+    }
 
     let time = package.modified.unix_seconds();
     let mut archive = b"!<arch>\n".to_vec();
@@ -93,9 +116,18 @@ fn tar_xz(files: &Files, time: u32) -> io::Result<Vec<u8>> {
             io::empty(),
         )?;
     }
-    for (name, file) in files.iter() {
-        let mut header = header(EntryType::Regular, file.mode(), file.content.len());
-        tar.append_data(&mut header, format!("./{name}"), &file.content[..])?;
+    for (path, file) in files.iter() {
+        let name = format!("./{path}");
+        match files.link(path) {
+            Some(target) => {
+                let mut header = header(EntryType::Symlink, 0o777, 0);
+                tar.append_link(&mut header, name, target)?;
+            }
+            None => {
+                let mut header = header(EntryType::Regular, file.mode(), file.content.len());
+                tar.append_data(&mut header, name, &file.content[..])?;
+            }
+        }
     }
     let mut out = tar.into_inner()?;
     out.flush()?;
@@ -114,13 +146,22 @@ fn control_fields(package: &Package, architecture: &str, size: u64) -> Result<St
         ("Section", "utils".to_owned()),
         ("Priority", "optional".to_owned()),
         ("Homepage", package.homepage.unwrap_or_default().to_owned()),
-        ("Description", package.summary.to_owned()),
+        ("Description", description(package)),
     ];
     fields.retain(|(_, value)| !value.is_empty());
     let lines = fields
         .iter()
         .map(|(name, value)| format!("{name}: {value}\n"));
     Ok(lines.collect::<Vec<_>>().concat())
+}
+
+/// The summary, and the text below it, whose lines begin with a space.
+fn description(package: &Package) -> String {
+    let lines = package.details.lines().map(|line| match line.trim_end() {
+        "" => "\n .".to_owned(),
+        line => format!("\n {line}"),
+    });
+    package.summary.to_owned() + &lines.collect::<String>()
 }
 
 /// The packages that have what programs need.
@@ -140,6 +181,24 @@ fn depends(needs: &Needs) -> Result<String> {
     depends.sort();
     depends.dedup();
     Ok(depends.join(", "))
+}
+
+/// The file with all licenses, which Debian's policy requires.
+fn copyright(package: &Package) -> String {
+    let mut text = format!("{} {}\n", package.name, package.version);
+    if let Some(homepage) = package.homepage {
+        text += &format!("Source: {homepage}\n");
+    }
+    if let Some(license) = package.license {
+        text += &format!("License: {license}\n");
+    }
+    for (path, file) in package.files.iter() {
+        if let Some(name) = package.license_name(path) {
+            let content = String::from_utf8_lossy(&file.content);
+            text += &format!("\n{name}:\n\n{}\n", content.trim_end());
+        }
+    }
+    text
 }
 
 /// The changelog, which Debian's policy requires.
@@ -175,7 +234,7 @@ mod tests {
     use slipway_oci::Timestamp;
 
     use super::*;
-    use crate::Library;
+    use crate::{Library, Scripts};
 
     #[test]
     fn control_has_the_fields_that_policy_requires() {
@@ -189,22 +248,33 @@ mod tests {
                 .to_vec(),
         };
         let version = "1.2.3".parse().unwrap();
+        let mut files = Files::default();
+        for (name, text) in [("LICENSE-MIT", "Copyright Ada\n"), ("README", "Read me\n")] {
+            let path = format!("usr/share/doc/tool/{name}");
+            files.add("tool", path, File::text(text)).unwrap();
+        }
         let package = Package {
             name: "tool",
             version: &version,
             maintainer: "Ada <ada@example.com>",
             summary: "Prints its version",
-            license: None,
+            details: "To standard error.\n\nNothing else.",
+            license: Some("MIT"),
             homepage: None,
             modified: Timestamp::from_unix_seconds(1_767_323_046),
             needs: &needs,
-            files: Files::default(),
+            files,
+            scripts: Scripts::default(),
         };
         assert_eq!(
             control_fields(&package, "arm64", 2049).unwrap(),
             "Package: tool\nVersion: 1.2.3\nArchitecture: arm64\nMaintainer: Ada <ada@example.com>\n\
              Installed-Size: 3\nDepends: libc6 (>= 2.28), libssl3t64 | libssl3, zlib1g\nSection: utils\n\
-             Priority: optional\nDescription: Prints its version\n"
+             Priority: optional\nDescription: Prints its version\n To standard error.\n .\n Nothing else.\n"
+        );
+        assert_eq!(
+            copyright(&package),
+            "tool 1.2.3\nLicense: MIT\n\nLICENSE-MIT:\n\nCopyright Ada\n"
         );
         assert!(
             changes(&package)

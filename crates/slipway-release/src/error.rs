@@ -19,7 +19,9 @@ pub enum Error {
         source: io::Error,
     },
 
-    #[error("{name} would contain {file} twice; leave one of them out of `files` in [release]")]
+    #[error(
+        "{name} would contain {file} twice; leave one of them out of [release] in slipway.toml"
+    )]
     Twice { name: String, file: String },
 
     #[error("{0:?} is no format of archives; these are: tar.gz, tar.zst, zip")]
@@ -49,6 +51,15 @@ pub enum Error {
          [release] of slipway.toml"
     )]
     ManifestName { format: &'static str, name: String },
+
+    #[error(
+        "{0} is not the name of a systemd unit; its type must be one of those that have files, as in tool.service or \
+         tool.timer"
+    )]
+    Unit(String),
+
+    #[error("{0} does not say what runs it; begin the script with a line such as #!/bin/sh")]
+    NoInterpreter(String),
 
     #[error("cannot write {}: {source}", path.display())]
     Rpm {

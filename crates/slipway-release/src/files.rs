@@ -2,16 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use flate2::{Compression, GzBuilder};
 
 use crate::{Error, Result};
 
 /// A file in an archive or a package.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct File {
     pub content: Vec<u8>,
     pub is_executable: bool,
+    /// Where it is on disk, without symbolic links.
+    source: Option<PathBuf>,
+    /// Whether it was read through a symbolic link.
+    is_link: bool,
 }
 
 impl File {
@@ -21,6 +28,8 @@ impl File {
         Ok(Self {
             content: fs::read(path).map_err(Error::io("read", path))?,
             is_executable: metadata.permissions().mode() & 0o111 != 0,
+            source: Some(fs::canonicalize(path).map_err(Error::io("read", path))?),
+            is_link: path.is_symlink(),
         })
     }
 
@@ -29,7 +38,28 @@ impl File {
         Self {
             content: text.into().into_bytes(),
             is_executable: false,
+            source: None,
+            is_link: false,
         }
+    }
+
+    /// The same content, which is packed even if the file was read through a symbolic link.
+    pub(crate) fn without_link(self) -> Self {
+        Self {
+            is_link: false,
+            ..self
+        }
+    }
+
+    /// The file, compressed without a name and a time.
+    pub(crate) fn gzip(&self) -> Result<Self> {
+        let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
+        let written = encoder.write_all(&self.content);
+        let finished = written.and_then(|()| encoder.finish());
+        Ok(Self {
+            content: finished.map_err(Error::io("compress", Path::new("a document")))?,
+            ..self.clone()
+        })
     }
 
     /// Its mode in an archive.
@@ -46,10 +76,14 @@ impl Files {
     /// Adds a file. Fails if another one has its path already. `name` is that of the archive.
     pub fn add(&mut self, name: &str, path: String, file: File) -> Result<()> {
         match self.0.get(&path) {
-            Some(other) if *other != file => Err(Error::Twice {
-                name: name.to_owned(),
-                file: path,
-            }),
+            Some(other)
+                if (&other.content, other.is_executable) != (&file.content, file.is_executable) =>
+            {
+                Err(Error::Twice {
+                    name: name.to_owned(),
+                    file: path,
+                })
+            }
             _ => {
                 self.0.insert(path, file);
                 Ok(())
@@ -75,6 +109,15 @@ impl Files {
         self.0.iter().map(|(path, file)| (path.as_str(), file))
     }
 
+    /// Where a symbolic link leads, relative to the directory that it is in, if that is another of
+    /// these files. `None` for anything else: that has its content.
+    pub(crate) fn link(&self, path: &str) -> Option<String> {
+        let file = self.0.get(path).filter(|file| file.is_link)?;
+        let mut others = self.iter();
+        let (target, _) = others.find(|(_, it)| !it.is_link && it.source == file.source)?;
+        Some(relative(path, target))
+    }
+
     /// The directories that contain files, with those above, sorted by path.
     pub(crate) fn directories(&self) -> BTreeSet<&str> {
         let paths = self.0.keys();
@@ -82,8 +125,54 @@ impl Files {
         parents.collect()
     }
 
-    /// Total size in bytes.
+    /// Total size in bytes, without symbolic links.
     pub(crate) fn size(&self) -> u64 {
-        self.0.values().map(|file| file.content.len() as u64).sum()
+        let files = self.iter().filter(|(path, _)| self.link(path).is_none());
+        files.map(|(_, file)| file.content.len() as u64).sum()
+    }
+}
+
+/// The path of a file, relative to the directory of another one.
+fn relative(from: &str, to: &str) -> String {
+    let (from, to) = (
+        Vec::from_iter(from.split('/')),
+        Vec::from_iter(to.split('/')),
+    );
+    let pairs = from.iter().zip(&to);
+    let common = pairs.take_while(|(from, to)| from == to).count();
+    let up = vec![".."; from.len() - 1 - common];
+    [&up, &to[common..]].concat().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_between_files_stay_links() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |path: &str| place.path().join(path);
+        fs::create_dir_all(at("tree/inner")).unwrap();
+        fs::write(at("tree/tool"), "tool").unwrap();
+        fs::write(at("outside"), "outside").unwrap();
+        symlink("tool", at("tree/alias")).unwrap();
+        symlink(at("tree/alias"), at("tree/inner/other")).unwrap();
+        symlink("../outside", at("tree/copy")).unwrap();
+        let mut files = Files::default();
+        files
+            .add_tree("tool", "usr/bin", &place.path().join("tree"))
+            .unwrap();
+        for (path, target) in [
+            ("usr/bin/tool", None),
+            ("usr/bin/copy", None),
+            ("usr/bin/alias", Some("tool")),
+            ("usr/bin/inner/other", Some("../tool")),
+        ] {
+            assert_eq!(files.link(path).as_deref(), target, "{path}");
+        }
+        assert_eq!(relative("a/b/c", "d/e"), "../../d/e");
+        assert_eq!(relative("a", "b/c"), "b/c");
     }
 }

@@ -14,6 +14,7 @@ mod manifests;
 mod notes;
 mod package;
 mod rpm;
+mod scripts;
 mod template;
 mod version;
 
@@ -25,6 +26,7 @@ pub use goreleaser::{Goreleaser, Left};
 pub use manifests::{Download, ManifestFormat, Published, nix_string};
 pub use notes::{Commit, notes};
 pub use package::{Layout, Library, Needs, Package, PackageFormat};
+pub use scripts::{Script, Scripts, Step, unit_path};
 pub use semver::Version;
 pub use template::fill;
 pub use version::of_tag;

@@ -1,14 +1,13 @@
 //! What packages for distributions say of themselves and contain, whatever their format is.
 
-use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
-use flate2::{Compression, GzBuilder};
 use semver::Version;
 use slipway_oci::Timestamp;
 
-use crate::{Error, File, Files, Result, deb, rpm};
+use crate::scripts::{Script, Scripts, Step, Units};
+use crate::{Error, Files, Result, deb, rpm};
 
 /// A package of programs for one platform.
 pub struct Package<'a> {
@@ -18,6 +17,8 @@ pub struct Package<'a> {
     pub maintainer: &'a str,
     /// One line.
     pub summary: &'a str,
+    /// More about the programs, in any number of lines. May be empty.
+    pub details: &'a str,
     /// SPDX expression.
     pub license: Option<&'a str>,
     pub homepage: Option<&'a str>,
@@ -26,6 +27,7 @@ pub struct Package<'a> {
     pub needs: &'a Needs,
     /// By their paths in the root directory: `usr/bin/tool`.
     pub files: Files,
+    pub scripts: Scripts,
 }
 
 /// A format of packages.
@@ -86,6 +88,33 @@ impl Package<'_> {
     pub fn distribution_version(&self) -> String {
         distribution_version(self.version)
     }
+
+    /// The scripts of the package with the lines that `of_units` gives for its units.
+    pub(crate) fn scripts_with(&self, of_units: impl Fn(&Units, Step) -> String) -> Scripts {
+        let units = Units::of(&self.files);
+        let script = |step| {
+            let lines = units.as_ref().map(|units| of_units(units, step));
+            Script::with_lines(&self.scripts, step, &lines.unwrap_or_default())
+        };
+        let scripts = Step::ALL.into_iter();
+        scripts
+            .filter_map(|step| Some((step, script(step)?)))
+            .collect()
+    }
+
+    /// The name of a license among the package's documents. `None` for any other path.
+    pub(crate) fn license_name<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let documents = format!("usr/share/doc/{}/", self.name);
+        let name = path.strip_prefix(&documents)?;
+        let lower = name.to_lowercase();
+        let mut starts = ["copying", "licence", "license"].iter();
+        starts.any(|start| lower.starts_with(start)).then_some(name)
+    }
+}
+
+/// Whether the file at this path is configuration, which upgrades do not replace once it is edited.
+pub(crate) fn is_configuration(path: &str) -> bool {
+    path.starts_with("etc/")
 }
 
 fn distribution_version(version: &Version) -> String {
@@ -132,8 +161,8 @@ pub struct Layout<'a> {
 
 impl Layout<'_> {
     /// The files of a build with `bin` and perhaps `share`, and documents by name. Manual pages are
-    /// compressed.
-    pub fn files(&self, output: &Path, documents: &Files) -> Result<Files> {
+    /// compressed. `system` has further files by their paths in the root directory.
+    pub fn files(&self, output: &Path, documents: &Files, system: &Files) -> Result<Files> {
         let mut built = Files::default();
         for part in ["bin", "share"] {
             let source = output.join(part);
@@ -145,7 +174,7 @@ impl Layout<'_> {
         for (path, file) in built.iter() {
             let is_manual = path.starts_with("usr/share/man/") && !path.ends_with(".gz");
             match is_manual {
-                true => files.add(self.name, format!("{path}.gz"), gzip(&file.content)?)?,
+                true => files.add(self.name, format!("{path}.gz"), file.gzip()?)?,
                 false => files.add(self.name, path.to_owned(), file.clone())?,
             }
         }
@@ -153,18 +182,12 @@ impl Layout<'_> {
             let path = format!("usr/share/doc/{}/{name}", self.name);
             files.add(self.name, path, file.clone())?;
         }
+        for (path, file) in system.iter() {
+            // dpkg wants no links among configuration files.
+            files.add(self.name, path.to_owned(), file.clone().without_link())?;
+        }
         Ok(files)
     }
-}
-
-/// A file, compressed without a name and a time.
-pub(crate) fn gzip(content: &[u8]) -> Result<File> {
-    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
-    let written = encoder.write_all(content).and_then(|()| encoder.finish());
-    Ok(File {
-        content: written.map_err(Error::io("compress", Path::new("a manual page")))?,
-        is_executable: false,
-    })
 }
 
 #[cfg(test)]

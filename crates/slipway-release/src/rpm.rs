@@ -2,16 +2,22 @@
 
 use std::path::Path;
 
-use rpm::{BuildConfig, CompressionWithLevel, Dependency, FileOptions, PackageBuilder};
+use rpm::{
+    BuildConfig, CompressionWithLevel, Dependency, FileMode, FileOptions, PackageBuilder, Scriptlet,
+};
 
-use crate::package::Package;
-use crate::{Error, Result};
+use crate::package::{Package, is_configuration};
+use crate::scripts::{Step, Units};
+use crate::{Error, Files, Result};
 
 /// zstd's level. Files are packed once and downloaded often.
 const ZSTD_LEVEL: i32 = 19;
 
 /// The revision of the package of a version.
 const RELEASE: &str = "1";
+
+/// The directory of licenses, with a slash after it. Source: Fedora's Licensing Guidelines.
+const LICENSES: &str = "usr/share/licenses/";
 
 /// RPM's name of an architecture in OCI's words. `None` if RPM has no such architecture.
 pub fn architecture(oci: &str) -> Option<&'static str> {
@@ -51,25 +57,80 @@ pub fn write(path: &Path, package: &Package, architecture: &str) -> Result<()> {
     .using_config(BuildConfig::v4().compression(level))
     .release(RELEASE)
     .packager(package.maintainer)
-    .description(package.summary)
+    .description(match package.details {
+        "" => package.summary,
+        details => details,
+    })
     // Files are not newer than this.
     .source_date(time)
-    .build_host("localhost");
+    .build_host("localhost")
+    .add_changelog_entry(
+        format!(
+            "{} - {}-{RELEASE}",
+            package.maintainer,
+            package.distribution_version()
+        ),
+        format!("- Release {}.", package.version),
+        time,
+    );
     if let Some(homepage) = package.homepage {
         builder = builder.url(homepage);
     }
     for capability in capabilities(package, architecture) {
         builder = builder.requires(Dependency::any(capability));
     }
-    for (name, file) in package.files.iter() {
-        let mode = 0o100_000 | i32::from(u16::try_from(file.mode()).unwrap_or_default());
-        let mut options = FileOptions::new(format!("/{name}")).mode(mode);
-        if name.starts_with("usr/share/doc/") || name.starts_with("usr/share/man/") {
+    let mut files = Files::default();
+    for (path, file) in package.files.iter() {
+        let path = match package.license_name(path) {
+            Some(license) => format!("{LICENSES}{}/{license}", package.name),
+            None => path.to_owned(),
+        };
+        files.add(package.name, path, file.clone())?;
+    }
+    // These are removed with the package. Others belong to the system.
+    let is_own = |path: &&str| path.split('/').any(|part| part == package.name);
+    for directory in files.directories().into_iter().filter(is_own) {
+        let options = FileOptions::new(format!("/{directory}")).mode(FileMode::dir(0o755));
+        builder = builder.with_file_contents("", options).map_err(failed)?;
+    }
+    for (path, file) in files.iter() {
+        let mode = FileMode::regular(u16::try_from(file.mode()).unwrap_or_default());
+        let options = FileOptions::new(format!("/{path}"));
+        let link = files.link(path);
+        let mut options = match &link {
+            Some(target) => options.mode(FileMode::symbolic_link(0o777)).symlink(target),
+            None => options.mode(mode),
+        };
+        if is_configuration(path) {
+            options = options.is_config_noreplace();
+        } else if path.starts_with(LICENSES) {
+            options = options.is_license();
+        } else if path.starts_with("usr/share/doc/") || path.starts_with("usr/share/man/") {
             options = options.is_doc();
         }
+        let content = link.map_or_else(|| file.content.clone(), String::into_bytes);
         builder = builder
-            .with_file_contents(file.content.clone(), options)
+            .with_file_contents(content, options)
             .map_err(failed)?;
+    }
+    for (step, script) in package.scripts_with(Units::rpm) {
+        let words: Vec<&str> = script.interpreter.split_whitespace().collect();
+        let program = words[0].to_owned();
+        let scriptlet = Scriptlet::new(&script.body).prog(words);
+        builder = match step {
+            Step::Preinst => builder
+                .requires(Dependency::script_pre(program))
+                .pre_install_script(scriptlet),
+            Step::Postinst => builder
+                .requires(Dependency::script_post(program))
+                .post_install_script(scriptlet),
+            Step::Prerm => builder
+                .requires(Dependency::script_preun(program))
+                .pre_uninstall_script(scriptlet),
+            Step::Postrm => builder
+                .requires(Dependency::script_postun(program))
+                .post_uninstall_script(scriptlet),
+        };
     }
     builder
         .build()
@@ -96,7 +157,7 @@ mod tests {
     use slipway_oci::{Digest, Timestamp};
 
     use super::*;
-    use crate::{File, Files, Library, Needs};
+    use crate::{File, Library, Needs, Scripts};
 
     fn package_with<T>(then: impl FnOnce(&Package) -> T) -> T {
         let needs = Needs {
@@ -116,11 +177,13 @@ mod tests {
             version: &version,
             maintainer: "Ada <ada@example.com>",
             summary: "Prints its version",
+            details: "",
             license: Some("MIT"),
             homepage: None,
             modified: Timestamp::from_unix_seconds(1_700_000_000),
             needs: &needs,
             files,
+            scripts: Scripts::default(),
         })
     }
 

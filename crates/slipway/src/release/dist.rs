@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -12,7 +12,7 @@ use slipway_debian::hash::Sha256;
 use slipway_oci::Platform;
 use slipway_release::{
     Download, File, Files, Format, ManifestFormat, Needs, Package, PackageFormat, Published,
-    checksums, fill, notes,
+    Script, Scripts, Step, checksums, fill, notes, unit_path,
 };
 
 use crate::cli::temp_dir::TempDir;
@@ -216,8 +216,12 @@ impl Release<'_> {
         }
         for format in &self.settings.packages {
             format.parse::<PackageFormat>()?;
-            field("packages", "maintainer", &self.settings.maintainer)?;
-            field("packages", "description", &self.settings.description)?;
+            field(
+                "packages",
+                "maintainer",
+                self.settings.maintainer.as_deref(),
+            )?;
+            self.description("packages")?;
         }
         for format in self.manifest_formats()? {
             for name in format.file_names(self.name)? {
@@ -232,7 +236,17 @@ impl Release<'_> {
             self.published(Vec::new())?;
             self.url("file")?;
         }
+        self.scripts()?;
+        self.system_files()?;
         self.documents(self.name).map(drop)
+    }
+
+    /// The description: its first line, and what follows.
+    fn description(&self, what: &str) -> Result<(&str, &str)> {
+        let text = self.settings.description.as_deref().map(str::trim);
+        let text = text.unwrap_or_default();
+        let (summary, details) = text.split_once('\n').unwrap_or((text, ""));
+        Ok((field(what, "description", Some(summary))?, details.trim()))
     }
 
     fn packages(&self, programs: &Programs, directory: &Path) -> Result<Vec<Artifact>> {
@@ -243,16 +257,24 @@ impl Release<'_> {
         for format in &self.settings.packages {
             let format: PackageFormat = format.parse()?;
             let layout = slipway_release::Layout { name: self.name };
+            let (summary, details) = self.description("packages")?;
+            let (documents, system) = (self.documents(self.name)?, self.system_files()?);
             let package = Package {
                 name: self.name,
                 version: &self.source.version,
-                maintainer: field("packages", "maintainer", &self.settings.maintainer)?,
-                summary: field("packages", "description", &self.settings.description)?,
+                maintainer: field(
+                    "packages",
+                    "maintainer",
+                    self.settings.maintainer.as_deref(),
+                )?,
+                summary,
+                details,
                 license: self.settings.license.as_deref(),
                 homepage: self.settings.homepage.as_deref(),
                 modified: self.source.time,
                 needs,
-                files: layout.files(&programs.output, &self.documents(self.name)?)?,
+                files: layout.files(&programs.output, &documents, &system)?,
+                scripts: self.scripts()?,
             };
             let platform = &programs.platform;
             let architecture = architecture(platform);
@@ -308,13 +330,13 @@ impl Release<'_> {
 
     /// What manifests say of the release.
     fn published<'a>(&'a self, downloads: Vec<Download<'a>>) -> Result<Published<'a>> {
-        let maintainer = &self.settings.maintainer;
+        let maintainer = self.settings.maintainer.as_deref();
         Ok(Published {
             name: self.name,
             version: &self.source.version,
-            description: field("manifests", "description", &self.settings.description)?,
-            homepage: field("manifests", "homepage", &self.settings.homepage)?,
-            license: field("manifests", "license", &self.settings.license)?,
+            description: self.description("manifests")?.0,
+            homepage: field("manifests", "homepage", self.settings.homepage.as_deref())?,
+            license: field("manifests", "license", self.settings.license.as_deref())?,
             maintainer: match maintainer {
                 Some(_) => Some(field("manifests", "maintainer", maintainer)?),
                 None => None,
@@ -403,21 +425,107 @@ impl Release<'_> {
             }
         }
         for name in &self.settings.files {
-            let is_outside = Path::new(name)
-                .components()
-                .any(|part| !matches!(part, std::path::Component::Normal(_)));
-            let source = self.root.join(name);
-            let path = name.trim_end_matches('/').to_owned();
-            match (is_outside, source.is_dir(), source.is_file()) {
-                (false, true, _) => files.add_tree(archive, &path, &source)?,
-                (false, _, true) => files.add(archive, path, File::read(&source)?)?,
-                _ => bail!(
-                    "`files` in [release] of slipway.toml names {name}, which is not a file or a directory in the project"
-                ),
-            }
+            let path = name.trim_end_matches('/');
+            self.add(&mut files, archive, "files", path.to_owned(), name)?;
         }
         Ok(files)
     }
+
+    /// The systemd units and configuration files of packages.
+    fn system_files(&self) -> Result<Files> {
+        let mut files = Files::default();
+        for name in &self.settings.units {
+            let source = self.source_file("units", name)?;
+            let mut unit = File::read(&source)?;
+            unit.is_executable = false;
+            files.add(self.name, unit_path(&name_of(&source))?, unit)?;
+        }
+        for (path, name) in &self.settings.config {
+            let below = path.trim_end_matches('/').strip_prefix("/etc/");
+            let Some(below) = below.filter(|below| is_below(below)) else {
+                bail!(
+                    "`config` in [release] of slipway.toml has the key {path}, which is not a path in /etc, such as /etc/{}",
+                    name_of(Path::new(name))
+                );
+            };
+            self.add(
+                &mut files,
+                self.name,
+                "config",
+                format!("etc/{below}"),
+                name,
+            )?;
+        }
+        Ok(files)
+    }
+
+    /// The scripts of packages.
+    fn scripts(&self) -> Result<Scripts> {
+        let named = &self.settings.scripts;
+        let mut scripts = Scripts::new();
+        for (step, name) in [
+            (Step::Preinst, &named.preinst),
+            (Step::Postinst, &named.postinst),
+            (Step::Prerm, &named.prerm),
+            (Step::Postrm, &named.postrm),
+        ] {
+            let Some(name) = name else { continue };
+            let source = self.source_file("scripts", name)?;
+            let text = fs::read_to_string(&source).with_context(|| format!("reading {name}"))?;
+            let script = Script::parse(name, &text)?;
+            if !self.settings.units.is_empty() && !script.is_shell() {
+                bail!(
+                    "{name} is not a script of sh, dash or bash; packages with `units` add lines of shell to each script"
+                );
+            }
+            scripts.insert(step, script);
+        }
+        Ok(scripts)
+    }
+
+    /// Adds a file or a directory of the project that a setting names.
+    fn add(
+        &self,
+        files: &mut Files,
+        archive: &str,
+        setting: &str,
+        path: String,
+        name: &str,
+    ) -> Result<()> {
+        let source = self.root.join(name);
+        match source.is_dir() && is_below(name) {
+            true => files.add_tree(archive, &path, &source)?,
+            false => files.add(
+                archive,
+                path,
+                File::read(&self.source_file(setting, name)?)?,
+            )?,
+        }
+        Ok(())
+    }
+
+    /// A file of the project that a setting names.
+    fn source_file(&self, setting: &str, name: &str) -> Result<PathBuf> {
+        let source = self.root.join(name);
+        if !is_below(name) || !source.is_file() {
+            let or_directory = match setting {
+                "config" | "files" => " or a directory",
+                _ => "",
+            };
+            bail!(
+                "`{setting}` in [release] of slipway.toml names {name}, which is not a file{or_directory} in the project"
+            );
+        }
+        Ok(source)
+    }
+}
+
+/// Whether a path leads to something below the directory that it is relative to.
+fn is_below(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    !path.is_empty()
+        && !path.contains('\n')
+        && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 impl Artifact {
@@ -446,14 +554,14 @@ impl Artifact {
 }
 
 /// A setting that packages or manifests need.
-fn field<'a>(what: &str, key: &str, value: &'a Option<String>) -> Result<&'a str> {
+fn field<'a>(what: &str, key: &str, value: Option<&'a str>) -> Result<&'a str> {
     let example = match key {
         "homepage" => "https://example.com",
         "license" => "MIT",
         "maintainer" => "Ada Lovelace <ada@example.com>",
         _ => "counts words",
     };
-    match value.as_deref().map(str::trim) {
+    match value.map(str::trim) {
         Some(value) if !value.is_empty() && !value.contains(char::is_control) => Ok(value),
         _ => bail!(
             "{what} need {key} in [release] of slipway.toml, in one line, such as: {key} = {example:?}"
