@@ -369,7 +369,7 @@ const PACKAGING: [(&str, &str); 6] = [
     ("LICENSE", "Copyright 2026 Ada\n\nYou may do anything.\n"),
 ];
 const PACKAGES: &str = r#"
-packages = ["deb", "rpm"]
+packages = ["archlinux", "deb", "rpm"]
 maintainer = "Ada <ada@example.com>"
 description = """prints its version
 It prints the version to standard error."""
@@ -463,6 +463,7 @@ fn packages_are_installed_upgraded_and_removed() -> Result<()> {
     if !met(&[
         Requirement::Program("rpm", "rpm"),
         Requirement::Program("lintian", "lintian"),
+        Requirement::Program("pacman", "pacman-package-manager"),
         Requirement::Program("mmdebstrap", "mmdebstrap"),
         Requirement::Root("to install packages in the root of another system"),
     ])? {
@@ -483,8 +484,7 @@ fn packages_are_installed_upgraded_and_removed() -> Result<()> {
     project.edit("slipway.toml", |text| {
         text.replace("packages = [\"deb\"]\n", PACKAGES)
     })?;
-    let mut debs = Vec::new();
-    let mut rpms = Vec::new();
+    let (mut debs, mut rpms, mut archs) = (Vec::new(), Vec::new(), Vec::new());
     for (tag, version) in [("v1.2.3-rc.1", "1.2.3~rc.1"), ("v1.2.3", "1.2.3")] {
         project.write("packaging/tool.toml", &format!("version = {version:?}\n"))?;
         commit(&project, "feat: write the version into the configuration")?;
@@ -494,6 +494,10 @@ fn packages_are_installed_upgraded_and_removed() -> Result<()> {
         debs.push(project.file(&format!("{tag}/tool_{version}_{}.deb", own.debian)));
         let architecture = std::env::consts::ARCH;
         rpms.push(project.file(&format!("{tag}/tool-{version}-1.{architecture}.rpm")));
+        let version = version.replace('~', "");
+        archs.push(project.file(&format!(
+            "{tag}/tool-{version}-1-{architecture}.pkg.tar.zst"
+        )));
     }
     Command::new("lintian")
         .args(["--allow-root", "--fail-on", "error,warning"])
@@ -503,6 +507,7 @@ fn packages_are_installed_upgraded_and_removed() -> Result<()> {
     let root = Installation::new(&own)?;
     with_dpkg(&root, &debs)?;
     with_rpm(&root, &rpms)?;
+    with_pacman(&root, &archs)?;
 
     // Where systemd does not run, such as in a container, it is not called. Units are enabled though.
     fs::remove_dir_all(root.file("run/systemd"))?;
@@ -849,6 +854,41 @@ fn init_takes_over_what_goreleaser_was_told() -> Result<()> {
     );
     let table = project.read("slipway.toml")?;
     ensure!(!table.contains("[release]"), "{table}");
+    Ok(())
+}
+
+/// Installs a package of Arch Linux, upgrades it to a second one and removes that.
+fn with_pacman(root: &Installation, packages: &[PathBuf]) -> Result<()> {
+    let edited = root.file("etc/tool/tool.toml");
+    let database = root.file("var/lib/pacman");
+    fs::create_dir_all(&database)?;
+    let pacman = |option: &str| {
+        let mut pacman = Command::new("pacman");
+        pacman
+            .args(["--config", "/dev/null", "--noconfirm", "--root"])
+            .arg(root.root.path())
+            .arg("--dbpath")
+            .arg(&database)
+            .arg(option);
+        pacman
+    };
+    pacman("--upgrade").arg(&packages[0]).text()?;
+    assert_eq!(root.printed()?, "tool 1.2.3-rc.1\n");
+    assert_eq!(fs::read_link(root.file(ALIAS))?, Path::new("guide.txt"));
+    assert_eq!(root.calls()?, ["preinst install", "postinst configure"]);
+    fs::write(&edited, "edited = true\n")?;
+    let said = pacman("--upgrade").arg(&packages[1]).outcome()?;
+    let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+    ensure!(!said.contains("downgrading"), "{said}");
+    assert_eq!(root.printed()?, "tool 1.2.3\n");
+    assert_eq!(root.calls()?, ["preinst upgrade", "postinst configure"]);
+    assert_eq!(fs::read_to_string(&edited)?, "edited = true\n");
+    pacman("--query").args(["--check", "tool"]).text()?;
+    pacman("--remove").args(["--nosave", "tool"]).text()?;
+    assert_eq!(root.calls()?, ["prerm remove", "postrm remove"]);
+    for left in ["usr/bin/tool", "usr/share/doc/tool"] {
+        ensure!(!root.file(left).exists(), "pacman left {left}");
+    }
     Ok(())
 }
 

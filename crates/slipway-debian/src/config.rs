@@ -97,7 +97,7 @@ pub struct Release {
     /// URL of an archive, for manifests, with the placeholders `{file}`, `{tag}`, `{name}` and
     /// `{version}`.
     pub url: Option<String>,
-    /// Formats of packages for Linux distributions: `deb`, `rpm`. Default: none.
+    /// Formats of packages for Linux distributions: `archlinux`, `deb`, `rpm`. Default: none.
     pub packages: Vec<String>,
     /// Who maintains the packages and the manifest for the AUR: `NAME <MAIL>`.
     pub maintainer: Option<String>,

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use lzma_rust2::{XzOptions, XzWriter};
-use tar::{EntryType, Header};
 
 use crate::package::{Package, is_configuration};
 use crate::scripts::Units;
+use crate::tree::tar;
 use crate::{Error, File, Files, Needs, Result};
 
 /// xz's level. Files are packed once and downloaded often.
@@ -89,47 +89,7 @@ pub fn write(path: &Path, package: &Package, architecture: &str) -> Result<()> {
 
 fn tar_xz(files: &Files, time: u32) -> io::Result<Vec<u8>> {
     let out = XzWriter::new(Vec::new(), XzOptions::with_preset(XZ_LEVEL))?;
-    let mut tar = tar::Builder::new(out);
-    let header = |kind, mode, size: usize| {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(time.into());
-        header.set_size(size as u64);
-        // Errors only concern names that are too long, and these are short.
-        let _ = header
-            .set_username("root")
-            .and(header.set_groupname("root"));
-        header
-    };
-    let directories = files.directories();
-    for directory in ["."].into_iter().chain(directories) {
-        let name = match directory {
-            "." => "./".to_owned(),
-            other => format!("./{other}/"),
-        };
-        tar.append_data(
-            &mut header(EntryType::Directory, 0o755, 0),
-            name,
-            io::empty(),
-        )?;
-    }
-    for (path, file) in files.iter() {
-        let name = format!("./{path}");
-        match files.link(path) {
-            Some(target) => {
-                let mut header = header(EntryType::Symlink, 0o777, 0);
-                tar.append_link(&mut header, name, target)?;
-            }
-            None => {
-                let mut header = header(EntryType::Regular, file.mode(), file.content.len());
-                tar.append_data(&mut header, name, &file.content[..])?;
-            }
-        }
-    }
-    let mut out = tar.into_inner()?;
+    let mut out = tar(out, "./", files, time)?;
     out.flush()?;
     out.finish()
 }

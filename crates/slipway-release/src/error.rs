@@ -27,7 +27,7 @@ pub enum Error {
     #[error("{0:?} is no format of archives; these are: tar.gz, tar.zst, zip")]
     Format(String),
 
-    #[error("{0:?} is no format of packages; these are: deb, rpm")]
+    #[error("{0:?} is no format of packages; these are: archlinux, deb, rpm")]
     PackageFormat(String),
 
     #[error(

@@ -4,6 +4,7 @@
 //! The same input gives the same bytes: files are sorted, their times are the release's, their
 //! owner is root, and modes are 0644 or 0755.
 
+mod arch;
 mod archive;
 mod checksums;
 mod deb;
@@ -16,6 +17,7 @@ mod package;
 mod rpm;
 mod scripts;
 mod template;
+mod tree;
 mod version;
 
 pub use archive::Format;

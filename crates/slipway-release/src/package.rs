@@ -7,7 +7,11 @@ use semver::Version;
 use slipway_oci::Timestamp;
 
 use crate::scripts::{Script, Scripts, Step, Units};
-use crate::{Error, Files, Result, deb, rpm};
+use crate::{Error, Files, Result, arch, deb, rpm};
+
+/// The directory of licenses with RPM and Arch Linux, with a slash after it. Source: Fedora's
+/// Licensing Guidelines.
+pub(crate) const LICENSES: &str = "usr/share/licenses/";
 
 /// A package of programs for one platform.
 pub struct Package<'a> {
@@ -33,6 +37,7 @@ pub struct Package<'a> {
 /// A format of packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackageFormat {
+    ArchLinux,
     Deb,
     Rpm,
 }
@@ -42,6 +47,7 @@ impl FromStr for PackageFormat {
 
     fn from_str(text: &str) -> Result<Self> {
         match text {
+            "archlinux" => Ok(Self::ArchLinux),
             "deb" => Ok(Self::Deb),
             "rpm" => Ok(Self::Rpm),
             _ => Err(Error::PackageFormat(text.to_owned())),
@@ -52,6 +58,7 @@ impl FromStr for PackageFormat {
 impl PackageFormat {
     pub fn name(self) -> &'static str {
         match self {
+            Self::ArchLinux => "archlinux",
             Self::Deb => "deb",
             Self::Rpm => "rpm",
         }
@@ -61,6 +68,7 @@ impl PackageFormat {
     /// `None` if no distribution has it.
     pub fn architecture(self, oci: &str) -> Option<&'static str> {
         match self {
+            Self::ArchLinux => arch::architecture(oci),
             Self::Deb => deb::architecture(oci),
             Self::Rpm => rpm::architecture(oci),
         }
@@ -69,6 +77,7 @@ impl PackageFormat {
     /// The usual name of the file.
     pub fn file_name(self, package: &Package, architecture: &str) -> String {
         match self {
+            Self::ArchLinux => arch::file_name(package, architecture),
             Self::Deb => deb::file_name(package, architecture),
             Self::Rpm => rpm::file_name(package, architecture),
         }
@@ -77,6 +86,7 @@ impl PackageFormat {
     /// Writes the package to `path`.
     pub fn write(self, path: &Path, package: &Package, architecture: &str) -> Result<()> {
         match self {
+            Self::ArchLinux => arch::write(path, package, architecture),
             Self::Deb => deb::write(path, package, architecture),
             Self::Rpm => rpm::write(path, package, architecture),
         }
@@ -109,6 +119,19 @@ impl Package<'_> {
         let lower = name.to_lowercase();
         let mut starts = ["copying", "licence", "license"].iter();
         starts.any(|start| lower.starts_with(start)).then_some(name)
+    }
+
+    /// The files, with licenses in their own directory.
+    pub(crate) fn files_with_licenses(&self) -> Result<Files> {
+        let mut files = Files::default();
+        for (path, file) in self.files.iter() {
+            let path = match self.license_name(path) {
+                Some(license) => format!("{LICENSES}{}/{license}", self.name),
+                None => path.to_owned(),
+            };
+            files.add(self.name, path, file.clone())?;
+        }
+        Ok(files)
     }
 }
 

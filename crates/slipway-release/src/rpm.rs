@@ -6,18 +6,15 @@ use rpm::{
     BuildConfig, CompressionWithLevel, Dependency, FileMode, FileOptions, PackageBuilder, Scriptlet,
 };
 
-use crate::package::{Package, is_configuration};
+use crate::package::{LICENSES, Package, is_configuration};
 use crate::scripts::{Step, Units};
-use crate::{Error, Files, Result};
+use crate::{Error, Result};
 
 /// zstd's level. Files are packed once and downloaded often.
 const ZSTD_LEVEL: i32 = 19;
 
 /// The revision of the package of a version.
 const RELEASE: &str = "1";
-
-/// The directory of licenses, with a slash after it. Source: Fedora's Licensing Guidelines.
-const LICENSES: &str = "usr/share/licenses/";
 
 /// RPM's name of an architecture in OCI's words. `None` if RPM has no such architecture.
 pub fn architecture(oci: &str) -> Option<&'static str> {
@@ -79,14 +76,7 @@ pub fn write(path: &Path, package: &Package, architecture: &str) -> Result<()> {
     for capability in capabilities(package, architecture) {
         builder = builder.requires(Dependency::any(capability));
     }
-    let mut files = Files::default();
-    for (path, file) in package.files.iter() {
-        let path = match package.license_name(path) {
-            Some(license) => format!("{LICENSES}{}/{license}", package.name),
-            None => path.to_owned(),
-        };
-        files.add(package.name, path, file.clone())?;
-    }
+    let files = package.files_with_licenses()?;
     // These are removed with the package. Others belong to the system.
     let is_own = |path: &&str| path.split('/').any(|part| part == package.name);
     for directory in files.directories().into_iter().filter(is_own) {
@@ -157,7 +147,7 @@ mod tests {
     use slipway_oci::{Digest, Timestamp};
 
     use super::*;
-    use crate::{File, Library, Needs, Scripts};
+    use crate::{File, Files, Library, Needs, Scripts};
 
     fn package_with<T>(then: impl FnOnce(&Package) -> T) -> T {
         let needs = Needs {

@@ -76,7 +76,14 @@ impl Script {
     /// Whether lines of shell can be added.
     pub fn is_shell(&self) -> bool {
         let mut words = self.interpreter.split(['/', ' ']);
-        words.any(|word| matches!(word, "sh" | "bash" | "dash"))
+        words.any(is_shell)
+    }
+
+    /// The shell's options, each with a space after it.
+    pub(crate) fn flags(&self) -> String {
+        let words = self.interpreter.split(['/', ' ']);
+        let flags = words.skip_while(|word| !is_shell(word)).skip(1);
+        flags.map(|flag| format!("{flag} ")).collect()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -110,6 +117,10 @@ impl Script {
             body,
         })
     }
+}
+
+fn is_shell(word: &str) -> bool {
+    matches!(word, "sh" | "bash" | "dash")
 }
 
 /// The path in a package of a unit with this file name.
@@ -292,6 +303,8 @@ mod tests {
         let script = Script::parse("it", "#! /usr/bin/env bash\necho\n").unwrap();
         assert_eq!(script.interpreter, "/usr/bin/env bash");
         assert!(script.is_shell());
+        let script = Script::parse("it", "#!/bin/sh -e").unwrap();
+        assert_eq!(script.flags(), "-e ");
         assert!(
             !Script::parse("it", "#!/usr/bin/python3\n")
                 .unwrap()

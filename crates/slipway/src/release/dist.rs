@@ -77,7 +77,7 @@ pub struct Artifact {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// `archive`, `checksums`, `deb`, `notes`, `rpm`, or the kind of a manifest, such as `homebrew`.
+    /// `archive`, `archlinux`, `checksums`, `deb`, `notes`, `rpm`, or the kind of a manifest, such as `homebrew`.
     pub kind: &'static str,
     pub digest: String,
     /// In bytes.
@@ -279,10 +279,7 @@ impl Release<'_> {
             let platform = &programs.platform;
             let architecture = architecture(platform);
             let Some(architecture) = format.architecture(&architecture) else {
-                bail!(
-                    "no distribution with packages in the format {} has the platform {platform}",
-                    format.name()
-                );
+                continue;
             };
             let name = format.file_name(&package, architecture);
             let path = directory.join(&name);
@@ -473,9 +470,16 @@ impl Release<'_> {
             let source = self.source_file("scripts", name)?;
             let text = fs::read_to_string(&source).with_context(|| format!("reading {name}"))?;
             let script = Script::parse(name, &text)?;
-            if !self.settings.units.is_empty() && !script.is_shell() {
+            let is_changed = !self.settings.units.is_empty()
+                || self
+                    .settings
+                    .packages
+                    .iter()
+                    .any(|it| it == PackageFormat::ArchLinux.name());
+            if is_changed && !script.is_shell() {
                 bail!(
-                    "{name} is not a script of sh, dash or bash; packages with `units` add lines of shell to each script"
+                    "{name} is not a script of sh, dash or bash; packages with `units`, and those of Arch Linux, add lines of \
+                     shell to each script"
                 );
             }
             scripts.insert(step, script);
