@@ -999,6 +999,11 @@ fn settings_that_cannot_be_met_are_explained() -> Result<()> {
         ),
         (
             "files =",
+            "name = \"my_tool\"\npackages = [\"deb\"]\nfiles =",
+            "my_tool is not the name of a Debian package",
+        ),
+        (
+            "files =",
             "units = [\"main.go\"]\nfiles =",
             "main.go is not the name of a systemd unit",
         ),

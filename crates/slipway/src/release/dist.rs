@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use slipway_debian::config;
 use slipway_debian::hash::Sha256;
+use slipway_debian::package::is_package_name;
 use slipway_oci::Platform;
 use slipway_release::{
     Download, File, Files, Format, ManifestFormat, Needs, Package, PackageFormat, Published,
@@ -215,7 +216,14 @@ impl Release<'_> {
             }
         }
         for format in &self.settings.packages {
-            format.parse::<PackageFormat>()?;
+            let format: PackageFormat = format.parse()?;
+            if format == PackageFormat::Deb && !is_package_name(self.name) {
+                bail!(
+                    "{} is not the name of a Debian package; set `name` in [release] of slipway.toml to one of a-z, 0-9, +, - \
+                     and .",
+                    self.name
+                );
+            }
             field(
                 "packages",
                 "maintainer",
