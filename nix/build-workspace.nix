@@ -155,6 +155,9 @@
 
   flags = concatStringsSep " " (map (package: "-p ${package}") packages);
 
+  # of file names of programs
+  suffix = stdenv.platform.executable or "";
+
   configure = place: ''
     mkdir "$NIX_BUILD_TOP/vendor"
     # These paths, not those of the store, end up in panic messages; the latter would be references.
@@ -193,7 +196,11 @@
         (row: "${row.crate}|${concatStringsSep "," (row.own or [])}|${concatStringsSep " " row.packages}\n")
         lacking));
       members = map (one: one.name) locals;
-      debianArchitecture = stdenv.platform.debian;
+      # empty if the target has no libraries from Debian
+      debianArchitecture =
+        if libraries == {}
+        then ""
+        else stdenv.platform.debian;
       # lines: PACKAGE|PROGRAM|PROGRAM…
       packagedTools = concatStringsSep "\n" (map
         (row: concatStringsSep "|" ([row.package] ++ row.programs or [row.package]))
@@ -256,7 +263,7 @@ in
         buildPhase = ''cargo ${cargoCommand} --frozen -j "$NIX_BUILD_CORES" ${flags} ${cargoArguments}'';
         installPhase = ''
           for program in $programs; do
-            install -D "target/$CARGO_BUILD_TARGET/release/$program" "$out/bin/$program"
+            install -D "target/$CARGO_BUILD_TARGET/release/$program${suffix}" "$out/bin/$program${suffix}"
           done
         '';
         passthru = {inherit dependencies source;};

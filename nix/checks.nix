@@ -175,5 +175,6 @@ in
       inherit (build) stdenv;
     };
   }
+  // import ./checks/releases.nix {inherit check examples slipway;}
   // listToAttrs (concatLists (attrValues (mapAttrs ofExample examples)))
   // listToAttrs (concatMap ofPlatform (attrNames targets))

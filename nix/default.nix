@@ -61,6 +61,15 @@
     version = null;
   };
 
+  # Returns the further targets of release files. The argument is as for targetsWith, without `libraries`.
+  releaseTargetsWith = {tools ? {}}:
+    import ./release-targets.nix {
+      inherit bash bootstrap buildPlatform debs golang patchelf platforms seeds system targets;
+      buildTarget = build;
+      goDefault = lock.go;
+      pinnedTools = tools;
+    };
+
   # the build machine's entry of `targets`
   build = targets.${buildPlatformName};
   # attribute set: target.nix for each platform, by name
@@ -172,6 +181,7 @@ in {
     pack
     patchelf
     platforms
+    releaseTargetsWith
     reporters
     seeds
     slipway

@@ -106,6 +106,8 @@
     if chosen == go.tags or []
     then chosen
     else throw "slipway.lock was made with the build tags [${toString (go.tags or [])}], but the build asks for [${toString chosen}]; set tags in [go] of slipway.toml, then run: slipway lock";
+  # On other systems than Linux, C is only compiled for packages that cannot do without.
+  usesTarget = row: row.link == "portable" || row.link == "static" && usesCgo && (row.libc or "" == "musl" || go.needs-cgo or [] != []);
   usesCgo =
     if cgo == null
     then go.cgo or false
@@ -136,7 +138,7 @@ in
         ...
       }:
         build inputs ({
-            cgo = row.target != null && usesCgo;
+            cgo = usesCgo && usesTarget row;
             goPlatform = row.go;
           }
           // {inherit link;}
@@ -146,7 +148,8 @@ in
             else {inherit version;}
           ));
       # Without C, all of Go's platforms can be built.
-      releases = row: row.target != null || go.needs-cgo or [] == [];
+      releases = row: row.link != "pure" || go.needs-cgo or [] == [];
+      inherit usesTarget;
       runTests = inputs:
         build inputs {
           name = "${main.name}-test";

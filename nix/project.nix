@@ -29,6 +29,7 @@
   #             { builtFor, link, row, version }: as for build, attributes that tell how to link, the row of
   #             release-platforms.nix, and the version as a string or null.
   #   releases  returns whether `release` can build for a row of release-platforms.nix
+  #   usesTarget     returns whether `release` uses the compilers of a row of release-platforms.nix
   #   runTests  returns a derivation that runs the tests
   #   shell     returns attributes of the target's shell
   #
@@ -87,19 +88,26 @@
 
   # Returns the rows of release-platforms.nix that the project can be released for. Linux has the project's
   # own platforms.
-  releaseRows = {releases, ...}: let
+  releaseRows = {
+    releases,
+    usesTarget,
+    ...
+  }: let
     table = import ./release-platforms.nix {
       # that of RHEL 8 and Debian 10
       glibc = (settings.release or {}).glibc or "2.28";
       platforms = rows;
     };
   in
-    listToAttrs (concatMap (name:
-      if releases table.${name}
+    listToAttrs (concatMap (name: let
+      row = table.${name};
+    in
+      if releases row
       then [
         {
           inherit name;
-          value = table.${name};
+          # C code often is for Linux only.
+          value = row // {default = row.default && (row ? libc || !(usesTarget row));};
         }
       ]
       else []) (attrNames table));
@@ -127,7 +135,10 @@
     isBuildInput = package:
       builtins.any (platformName: builtins.any (input: (input.pin.name or "") == package.pin.name) (nativeBuildInputs targets.${platformName})) (attrNames rows);
 
-    inherit (language slipway) build likely release releases runTests shell;
+    # attribute set: release-targets.nix
+    releaseTargets = slipway.releaseTargetsWith {tools = (debs.tools or {}).${slipway.buildPlatform.debian} or {};};
+
+    inherit (language slipway) build likely release releases runTests shell usesTarget;
     inputsOf = target: {
       inherit target;
       buildInputs = librariesOf target;
@@ -194,20 +205,33 @@
 
     # attribute set: derivations with the programs for release files, by the row's name
     released = mapAttrs (_: row: let
-      platformName =
-        if row.target == null
-        then slipway.buildPlatformName
-        else row.target;
-      target = targets.${platformName};
-      link =
-        if row.link == "portable"
-        then target.portable {inherit (row) glibc;}
-        else {};
       ofVersion = version:
-        release (inputsOf target) {
-          inherit link row version;
-          builtFor = builtForOf platformName;
-        };
+        if !(usesTarget row)
+        then
+          release (inputsOf targets.${slipway.buildPlatformName}) {
+            inherit row version;
+            builtFor = null;
+            link = {};
+          }
+        else if row.link == "portable"
+        then
+          release (inputsOf targets.${row.target}) {
+            inherit row version;
+            builtFor = builtForOf row.target;
+            link = targets.${row.target}.portable {inherit (row) glibc;};
+          }
+        else let
+          target = releaseTargets.${row.target};
+        in
+          release {
+            inherit target;
+            buildInputs = [];
+            nativeBuildInputs = nativeBuildInputs target;
+          } {
+            inherit row version;
+            builtFor = null;
+            link = {};
+          };
     in
       # `slipway release` takes the version from the tag.
       ofVersion null // {inherit ofVersion;}) (releaseRows (language slipway));

@@ -1,15 +1,18 @@
 # Returns the table of platforms that release files are made for, as an attribute set. `slipway release` builds
 # the package release-NAME for the rows that a project has.
 #
-#   default     bool: whether `slipway release` builds it if no platform is named
+#   default     bool: whether `slipway release` builds it if no platform is named. Only for programs in Go without C,
+#               if the platform is not Linux
 #   glibc       string: the oldest version of glibc that programs run with, if `link` is "portable"
 #   go          attribute set of strings: environment variables with which Go compiles for the platform
+#   libc        string: the C library of programs for Linux, "glibc" or "musl"
 #   link        string: what programs need of the system that they run on:
 #                 "portable"  a Linux distribution whose glibc is not older than `glibc`
-#                 "go"        what Go needs. Only programs in Go without C can be built.
+#                 "static"    no libraries but those of the system's vendor
+#                 "pure"      the same, and no C can be compiled
 #   oci         string: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, in words of the OCI image specification
-#   target      string or null: name of the row of platforms.nix whose compilers are used. null is the build
-#               machine's row: programs in Go need no others.
+#   target      string or null: name of the row of platforms.nix, or of release-targets.nix, whose compilers are
+#               used. null if there are none. Programs in Go without C need none.
 {
   # string: the wanted version of glibc. Some platforms need a later one.
   glibc,
@@ -19,45 +22,68 @@
   inherit (builtins) attrNames listToAttrs map replaceStrings;
 
   row = fields: {
-    name = replaceStrings ["/"] ["-"] fields.oci;
+    name =
+      replaceStrings ["/"] ["-"] fields.oci
+      + (
+        if fields.libc or "" == "musl"
+        then "-musl"
+        else ""
+      );
     value = fields;
   };
 
-  linux = target:
-    row {
-      inherit target;
-      inherit (platforms.${target}) default oci;
-      glibc = let
-        oldest = platforms.${target}.glibc or glibc;
-      in
-        if builtins.compareVersions oldest glibc > 0
-        then oldest
-        else glibc;
-      go = platforms.${target}.go // {GOOS = "linux";};
-      link = "portable";
-    };
+  linux = libc: target:
+    row (
+      {
+        inherit libc;
+        inherit (platforms.${target}) default oci;
+        go = platforms.${target}.go // {GOOS = "linux";};
+      }
+      // (
+        if libc == "musl"
+        then {
+          link = "static";
+          target = "${target}_musl";
+        }
+        else {
+          inherit target;
+          glibc = let
+            oldest = platforms.${target}.glibc or glibc;
+          in
+            if builtins.compareVersions oldest glibc > 0
+            then oldest
+            else glibc;
+          link = "portable";
+        }
+      )
+    );
 
-  pure = default: os: architecture:
-    row {
-      inherit default;
-      go = {
-        GOARCH = architecture;
-        GOOS = os;
-      };
-      link = "go";
-      oci = "${os}/${architecture}";
-      target = null;
-    };
+  other = default: os: architecture: fields:
+    row ({
+        inherit default;
+        go = {
+          GOARCH = architecture;
+          GOOS = os;
+        };
+        link = "pure";
+        oci = "${os}/${architecture}";
+        target = null;
+      }
+      // fields);
 in
   listToAttrs (
-    map linux (attrNames platforms)
+    map (linux "glibc") (attrNames platforms)
+    ++ map (linux "musl") (attrNames platforms)
     ++ [
-      (pure true "darwin" "amd64")
-      (pure true "darwin" "arm64")
-      (pure false "freebsd" "amd64")
-      (pure false "freebsd" "arm64")
-      (pure false "wasip1" "wasm")
-      (pure true "windows" "amd64")
-      (pure true "windows" "arm64")
+      (other true "darwin" "amd64" {target = "x86_64_darwin";})
+      (other true "darwin" "arm64" {target = "aarch64_darwin";})
+      (other false "freebsd" "amd64" {})
+      (other false "freebsd" "arm64" {})
+      (other false "wasip1" "wasm" {})
+      (other true "windows" "amd64" {
+        link = "static";
+        target = "x86_64_windows";
+      })
+      (other true "windows" "arm64" {})
     ]
   )

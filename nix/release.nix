@@ -30,28 +30,33 @@
     value = table.${name};
   }) (filter (name: isWanted table.${name}) (attrNames table)));
 
-  releasePlatforms = import ./release-platforms.nix {
-    inherit glibc;
-    platforms = rows;
-  };
-  portable = filter (name: releasePlatforms.${name}.link == "portable") (attrNames releasePlatforms);
+  # Other systems than Linux must be named. For "pure" ones, no C can be compiled.
+  releasePlatforms = let
+    all = import ./release-platforms.nix {
+      inherit glibc;
+      platforms = rows;
+    };
+    isReleased = row: row.link != "pure" && (row ? libc || platforms != null && elem row.oci platforms);
+  in
+    listToAttrs (map (name: {
+      inherit name;
+      value = all.${name};
+    }) (filter (name: isReleased all.${name}) (attrNames all)));
 in {
   lib = {
+    inherit releasePlatforms;
     release = {inherit description homepage license name;};
-    releasePlatforms = listToAttrs (map (name: {
-        inherit name;
-        value = releasePlatforms.${name};
-      })
-      portable);
   };
-  packages = mapAttrs (_: slipway:
-    listToAttrs (map (name: let
-        row = releasePlatforms.${name};
-        target = slipway.targets.${row.target};
-      in {
-        name = "release-${name}";
-        value = build target (target.portable {inherit (row) glibc;});
-      })
-      portable))
+  packages = mapAttrs (_: slipway: let
+    releaseTargets = slipway.releaseTargetsWith {};
+    released = row:
+      if row.link == "portable"
+      then build slipway.targets.${row.target} (slipway.targets.${row.target}.portable {inherit (row) glibc;})
+      else build releaseTargets.${row.target} {};
+  in
+    listToAttrs (map (name: {
+      name = "release-${name}";
+      value = released releasePlatforms.${name};
+    }) (attrNames releasePlatforms)))
   slipways;
 }

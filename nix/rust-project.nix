@@ -218,7 +218,7 @@ in
           inherit link;
           builtFor = dependenciesOf builtFor;
         };
-      releases = row: row.link == "portable";
+      releases = row: row.target != null;
       runTests = inputs:
         workspaceFor inputs {
           name = "${main.name}-test";
@@ -226,6 +226,7 @@ in
           cargoDependenciesCommand = "build --tests";
           installPhase = "touch $out";
         };
+      usesTarget = _: true;
       shell = {
         nativeBuildInputs,
         target,

@@ -158,13 +158,14 @@
   goEnvironment = import ./go/environment.nix {inherit (platform) go;};
   buildRust = import ./build-rust.nix {inherit bash bootstrap cargoEnvironment rust seeds stdenv system;};
   buildWorkspace = import ./build-workspace.nix {
-    inherit bash bootstrap cargoEnvironment libraries seeds stdenv system;
-    make = import ./toolchain/make.nix {
-      inherit bootstrap system;
-      debs = ownTools.cc;
-    };
-    patchShebangs = import ./toolchain/patch-shebangs.nix {inherit bootstrap system;};
+    inherit bash bootstrap cargoEnvironment libraries make patchShebangs seeds stdenv system;
   };
+
+  make = import ./toolchain/make.nix {
+    inherit bootstrap system;
+    debs = ownTools.cc;
+  };
+  patchShebangs = import ./toolchain/patch-shebangs.nix {inherit bootstrap system;};
 
   own = {
     inherit
@@ -181,8 +182,10 @@
       goEnvironment
       libraries
       librdkafka
+      make
       meson
       ninja
+      patchShebangs
       perl
       pkg-config
       platform
@@ -192,6 +195,7 @@
       rust
       rusts
       stdenv
+      sysroot
       ;
     tools =
       {inherit autoreconfHook bindgenHook cmake meson ninja perl protoc python;}

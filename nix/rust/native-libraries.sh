@@ -13,7 +13,13 @@ checkNativeLibraries() {
       [[ ,${used##*|}, != *,$feature,* ]] || own=1
     done
     [[ -z $own ]] || continue
-    echo "error: the crate $crate needs $packages ($debianArchitecture), which slipway.lock does not have; run: slipway add $packages" >&2
+    if [[ -n $debianArchitecture ]]; then
+      echo "error: the crate $crate needs $packages ($debianArchitecture), which slipway.lock does not have; run: slipway add $packages" >&2
+    elif [[ -n $features ]]; then
+      echo "error: the crate $crate needs a C library that Debian does not have for $CARGO_BUILD_TARGET; enable its feature ${features//,/ or }, with which it compiles the library itself" >&2
+    else
+      echo "error: the crate $crate needs a C library that Debian does not have for $CARGO_BUILD_TARGET" >&2
+    fi
     failed=1
   done <"$lacking"
   rm crates

@@ -22,7 +22,14 @@
     if platform == buildPlatform
     then ""
     else ''
-      set(CMAKE_SYSTEM_NAME Linux)
+      set(CMAKE_SYSTEM_NAME ${
+        {
+          darwin = "Darwin";
+          linux = "Linux";
+          windows = "Windows";
+        }
+        .${platform.os or "linux"}
+      })
       set(CMAKE_SYSTEM_PROCESSOR ${platform.cmake})
     '';
   toolchainFile = derivation {

@@ -35,7 +35,7 @@
     cpu = '${platform.cmake}'
     cpu_family = '${platform.meson}'
     endian = '${platform.endian}'
-    system = 'linux'
+    system = '${platform.os or "linux"}'
 
     [properties]
     needs_exe_wrapper = true

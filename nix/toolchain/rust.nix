@@ -1,6 +1,7 @@
 # Returns a derivation with cargo, rustc, rustdoc, clippy and rustfmt, and with the standard libraries of the
-# build machine and of one target. Its attribute `version` is the version of rustc.
-{
+# build machine and of one target. Its attribute `version` is the version of rustc, and its attribute
+# `withStandardLibrary` a function from another standard library to the toolchain with that one as well.
+args @ {
   # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
   # Debian packages that have these programs
@@ -65,4 +66,7 @@ in
     ];
     builder = "${bootstrap}/bin/bash";
   }
-  // {inherit version;}
+  // {
+    inherit version;
+    withStandardLibrary = library: import ./rust.nix (args // {standardLibraries = standardLibraries ++ [library];});
+  }

@@ -29,3 +29,4 @@ pub mod sequence;
 pub mod skopeo;
 pub mod slipway;
 pub mod tmpfs;
+pub mod wine;

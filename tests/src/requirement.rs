@@ -15,6 +15,7 @@ use crate::network;
 use crate::nix::nix_build;
 use crate::platform::Platform;
 use crate::repository::repository;
+use crate::wine;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Requirement<'a> {
@@ -32,6 +33,8 @@ pub enum Requirement<'a> {
     Runs(&'a Platform),
     /// Debian's newest Nix, installed in target/newest-nix.
     NewestNix,
+    /// Wine, in target/test-tools.
+    Wine,
     /// Nix accepts the option `extra-platforms` from this user.
     TrustedByNix,
 }
@@ -90,6 +93,7 @@ impl Requirement<'_> {
                     false => bail!("there is no {}; run: setup/newest-nix", root.display()),
                 }
             }
+            Self::Wine => wine::directory().map(drop),
             Self::TrustedByNix => match is_root()? {
                 true => Ok(()),
                 false => bail!("Nix takes extra-platforms from root only"),

@@ -9,13 +9,14 @@ use anyhow::{Context, Result, ensure};
 use end_to_end::command::CommandExt;
 use end_to_end::distribution::Root;
 use end_to_end::http;
-use end_to_end::nix::nix;
+use end_to_end::nix::{nix, nix_build};
 use end_to_end::platform::Platform;
 use end_to_end::project::Project;
 use end_to_end::registry::{Guard, Registry};
 use end_to_end::repository::repository;
 use end_to_end::requirement::{Requirement, met};
 use end_to_end::skopeo::skopeo;
+use end_to_end::wine::Wine;
 use serde_json::Value;
 
 const MAIN: &str =
@@ -296,6 +297,25 @@ fn a_program_in_c_runs_on_the_oldest_release_of_debian() -> Result<()> {
         .join("check");
     let root = Root::oldest(&own, &["libc6"])?;
     assert_eq!(root.run(&program)?, "1 0 cbf43926\n", "in {}", root.suite);
+    Ok(())
+}
+
+#[test]
+fn programs_for_windows_run_in_wine() -> Result<()> {
+    if !met(&[Requirement::Wine])? {
+        return Ok(());
+    }
+    let wine = Wine::new()?;
+    for (language, name) in [("c", "proof"), ("cxx", "proof"), ("rust", "checksum")] {
+        let check = format!("checks.x86_64-linux.release-{language}-windows-amd64");
+        let built = nix_build(repository(), &check)?;
+        let printed = wine.run(&built.join(name).with_extension("exe"))?;
+        assert_eq!(
+            printed,
+            fs::read_to_string(built.join("expected"))?,
+            "{language}"
+        );
+    }
     Ok(())
 }
 

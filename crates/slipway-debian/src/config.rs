@@ -84,6 +84,8 @@ pub struct Release {
     pub name: Option<String>,
     /// Platforms, such as `linux/arm64` or `windows/amd64`. Default: those that the flake marks.
     pub platforms: Vec<String>,
+    /// The C libraries of programs for Linux: `glibc`, `musl` or both. Default: `glibc`.
+    pub libc: Vec<String>,
     /// The oldest version of glibc that programs for Linux run with, such as `2.28`.
     pub glibc: Option<String>,
     /// Formats of the archives for systems other than Windows: `tar.gz`, `tar.zst`, `zip`. Default:

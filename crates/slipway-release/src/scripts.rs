@@ -83,7 +83,7 @@ impl Script {
     pub(crate) fn flags(&self) -> String {
         let words = self.interpreter.split(['/', ' ']);
         let flags = words.skip_while(|word| !is_shell(word)).skip(1);
-        flags.map(|flag| format!("{flag} ")).collect()
+        flags.fold(String::new(), |text, flag| text + flag + " ")
     }
 
     pub(crate) fn text(&self) -> String {

@@ -71,6 +71,8 @@ pub enum PortableFault {
     SearchPath(String),
     /// A symbol version of glibc is newer than wanted.
     NewerGlibc(String),
+    /// The program needs this loader, but was to be static.
+    NotStatic(String),
 }
 
 impl PortableFault {
@@ -81,6 +83,7 @@ impl PortableFault {
             Self::StorePath(_) => "store-path",
             Self::SearchPath(_) => "library-search-path",
             Self::NewerGlibc(_) => "newer-glibc",
+            Self::NotStatic(_) => "not-static",
         }
     }
 }
@@ -99,12 +102,14 @@ impl fmt::Display for PortableFault {
                 )
             }
             Self::NewerGlibc(version) => write!(f, "it needs the symbol version {version}"),
+            Self::NotStatic(loader) => write!(f, "it is not static, and needs {loader}"),
         }
     }
 }
 
-/// Reads a program and checks that it runs with this glibc and any later one.
-pub fn portable(path: &Path, glibc: &GlibcVersion) -> io::Result<Portable> {
+/// Reads a program and checks that it runs with this glibc and any later one, or without a version,
+/// that it is static.
+pub fn portable(path: &Path, glibc: Option<&GlibcVersion>) -> io::Result<Portable> {
     let mut file = File::open(path)?;
     let store_path = store_path(&mut BufReader::new(&file))?;
     file.rewind()?;
@@ -132,8 +137,11 @@ impl Portable {
         self.faults.push(PortableFault::NotAProgram(reason));
     }
 
-    fn read(&mut self, elf: &Elf, glibc: &GlibcVersion) {
+    fn read(&mut self, elf: &Elf, glibc: Option<&GlibcVersion>) {
         self.loader = elf.interpreter.as_deref().map(printable);
+        if let (Some(loader), None) = (&self.loader, glibc) {
+            self.faults.push(PortableFault::NotStatic(loader.clone()));
+        }
         let needed = elf.needed.iter().map(|name| printable(name));
         self.libraries = needed
             .filter(|name| !GLIBC.iter().any(|start| name.starts_with(start)))
@@ -153,7 +161,7 @@ impl Portable {
                 continue;
             };
             match version.parse::<GlibcVersion>() {
-                Ok(version) if version <= *glibc => {
+                Ok(version) if glibc.is_some_and(|glibc| version <= *glibc) => {
                     self.glibc = self.glibc.take().max(Some(version))
                 }
                 // Versions such as GLIBC_PRIVATE belong to one version of glibc.
@@ -212,7 +220,7 @@ mod tests {
     fn a_text_is_not_a_program() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "#!/bin/sh\n").unwrap();
-        let found = portable(file.path(), &"2.28".parse().unwrap()).unwrap();
+        let found = portable(file.path(), None).unwrap();
         assert_eq!(found.faults.len(), 1);
         assert_eq!(found.faults[0].name(), "invalid-elf");
     }

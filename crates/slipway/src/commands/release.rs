@@ -23,7 +23,7 @@ use crate::project::build_hints;
 use crate::project::seeds;
 use crate::project::self_flake::git_reference;
 use crate::release::artifact;
-use crate::release::dist::{Artifact, Programs, Release as Dist};
+use crate::release::dist::{self, Artifact, Programs, Release as Dist};
 use crate::release::source::Source;
 
 /// Write release files: archives for each platform, checksums, manifests and notes
@@ -64,6 +64,8 @@ pub struct Release {
 struct Row {
     default: bool,
     glibc: Option<String>,
+    /// `glibc` or `musl`, of programs for Linux.
+    libc: Option<String>,
     oci: String,
 }
 
@@ -81,7 +83,9 @@ struct Wanted {
     /// The package of the flake.
     package: String,
     platform: Platform,
-    /// The oldest glibc that the programs must run with, if they are for any Linux system.
+    /// `glibc` or `musl`, if the programs are for Linux.
+    libc: Option<String>,
+    /// The oldest glibc that the programs must run with. `None` for musl, whose programs are static.
     glibc: Option<GlibcVersion>,
 }
 
@@ -129,12 +133,13 @@ impl Release {
             .zip(&plan.targets)
             .map(|(wanted, target)| {
                 let output = target.output.as_path().to_owned();
-                let needs = match &wanted.glibc {
-                    Some(glibc) => Some(needs(&wanted.platform, &output, glibc)?),
+                let needs = match &wanted.libc {
+                    Some(_) => Some(needs(&wanted, &output)?),
                     None => None,
                 };
                 Ok(Programs {
                     platform: wanted.platform,
+                    libc: wanted.libc,
                     output,
                     needs,
                 })
@@ -160,12 +165,21 @@ impl Release {
     fn wanted(&self, nix: &Nix, config: &Config) -> Result<Vec<Wanted>> {
         let table: BTreeMap<String, Row> =
             Deserialize::deserialize(nix.evaluate(".#lib.releasePlatforms")?)?;
+        let libcs = dist::libcs(&config.release)?;
         let mut known = Vec::new();
         for (name, row) in table {
+            if row
+                .libc
+                .as_deref()
+                .is_some_and(|libc| !libcs.contains(&libc))
+            {
+                continue;
+            }
             let glibc = row.glibc.as_deref().map(str::parse).transpose();
             let wanted = Wanted {
                 package: format!("release-{name}"),
                 platform: row.oci.parse()?,
+                libc: row.libc,
                 glibc: glibc.map_err(Error::msg)?,
             };
             known.push((wanted, row.default));
@@ -203,20 +217,26 @@ impl Release {
     }
 }
 
-/// What programs need of a Linux system. Fails if they do not run with this glibc.
-fn needs(platform: &Platform, output: &Path, glibc: &GlibcVersion) -> Result<Needs> {
+/// What programs need of a Linux system. Fails if they do not run on every system that they should.
+fn needs(wanted: &Wanted, output: &Path) -> Result<Needs> {
+    let platform = &wanted.platform;
     let reading = |path: &Path| format!("reading {}", path.display());
     let directory = output.join("bin");
     let (mut oldest, mut sonames) = (None, BTreeSet::new());
     for entry in fs::read_dir(&directory).with_context(|| reading(&directory))? {
         let path = entry.with_context(|| reading(&directory))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let program = portable(&path, glibc).with_context(|| reading(&path))?;
-        if let Some(fault) = program.faults.first() {
-            bail!(
+        let program = portable(&path, wanted.glibc.as_ref()).with_context(|| reading(&path))?;
+        match (program.faults.first(), &wanted.glibc) {
+            (Some(fault), Some(glibc)) => bail!(
                 "{name} for {platform} does not run on every system with glibc {glibc}: {fault}; if a later version will \
                  do, set glibc in [release] of slipway.toml"
-            );
+            ),
+            (Some(fault), None) => bail!(
+                "{name} for {platform} with musl does not run on every system: {fault}; link it statically, or leave \
+                 musl out of libc in [release] of slipway.toml"
+            ),
+            (None, _) => {}
         }
         let is_own = |soname: &&String| output.join("lib").join(soname).exists();
         if let Some(own) = program.libraries.iter().find(is_own) {

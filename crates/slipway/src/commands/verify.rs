@@ -51,7 +51,7 @@ impl Verify {
     fn verify_program(&self, glibc: &GlibcVersion) -> Result<ExitCode> {
         let path = self.source.image.as_str();
         let program =
-            portable(Path::new(path), glibc).with_context(|| format!("reading {path}"))?;
+            portable(Path::new(path), Some(glibc)).with_context(|| format!("reading {path}"))?;
         let is_ok = program.faults.is_empty();
         match self.format {
             Format::Text => {

@@ -66,6 +66,8 @@ const DOCUMENTS: [&str; 6] = [
 /// The programs that were built for a platform.
 pub struct Programs {
     pub platform: Platform,
+    /// `glibc` or `musl`, if the platform is Linux.
+    pub libc: Option<String>,
     /// The output of the derivation, with `bin` and perhaps `share`.
     pub output: PathBuf,
     /// What the programs need of a Linux system. `None` for other systems.
@@ -143,9 +145,20 @@ impl Release<'_> {
         Ok(artifacts)
     }
 
+    /// Whether the programs have the first of two C libraries, or are not for Linux.
+    fn is_first(&self, programs: &Programs) -> Result<bool> {
+        let first = libcs(self.settings)?[0];
+        Ok(programs.libc.as_deref().is_none_or(|libc| libc == first))
+    }
+
     fn archives(&self, programs: &Programs, directory: &Path) -> Result<Vec<Artifact>> {
         let platform = &programs.platform;
-        let base = self.base(platform)?;
+        let mut base = self.base(platform)?;
+        // The first has the plain name.
+        match &programs.libc {
+            Some(libc) if !self.is_first(programs)? => base += &format!("_{libc}"),
+            _ => {}
+        }
         let files = self.files(programs, &base)?;
         self.formats(platform)?
             .into_iter()
@@ -261,6 +274,10 @@ impl Release<'_> {
         let Some(needs) = &programs.needs else {
             return Ok(Vec::new());
         };
+        // A distribution needs one package for a platform.
+        if !self.is_first(programs)? {
+            return Ok(Vec::new());
+        }
         let mut artifacts = Vec::new();
         for format in &self.settings.packages {
             let format: PackageFormat = format.parse()?;
@@ -310,8 +327,14 @@ impl Release<'_> {
         directory: &Path,
     ) -> Result<Vec<Artifact>> {
         let mut manifests = Vec::new();
+        let mut first = Vec::new();
+        for one in programs {
+            if self.is_first(one)? {
+                first.push(one);
+            }
+        }
         for format in self.manifest_formats()? {
-            let downloads = programs
+            let downloads = first
                 .iter()
                 .filter(|it| format.has(&it.platform))
                 .map(|it| self.download(it, artifacts))
@@ -578,6 +601,22 @@ fn field<'a>(what: &str, key: &str, value: Option<&'a str>) -> Result<&'a str> {
         _ => bail!(
             "{what} need {key} in [release] of slipway.toml, in one line, such as: {key} = {example:?}"
         ),
+    }
+}
+
+/// The C libraries of programs for Linux. There is at least one.
+pub fn libcs(settings: &config::Release) -> Result<Vec<&str>> {
+    const KNOWN: [&str; 2] = ["glibc", "musl"];
+    let named: Vec<&str> = settings.libc.iter().map(String::as_str).collect();
+    if let Some(unknown) = named.iter().find(|it| !KNOWN.contains(it)) {
+        bail!(
+            "{unknown:?} in libc in [release] of slipway.toml is not a C library to link with; these are: {}",
+            KNOWN.join(", ")
+        );
+    }
+    match named.is_empty() {
+        true => Ok(vec![KNOWN[0]]),
+        false => Ok(named),
     }
 }
 

@@ -104,11 +104,8 @@ impl Moved {
             }
         }
         if !settings.platforms.is_empty() {
-            let is_pure = go.is_some_and(|go| go.needs_cgo.is_empty());
-            let others: Vec<Platform> = match is_pure {
-                true => pure_platforms(&nix.evaluate(&format!("{flake}#lib.releasable"))?),
-                false => Vec::new(),
-            };
+            let table = nix.evaluate(&format!("{flake}#lib.releasable"))?;
+            let others = other_platforms(&table, go);
             for name in std::mem::take(&mut settings.platforms) {
                 // A target such as that of Rust is a name of a platform as well.
                 let row = rows.iter().find(|row| row.is_called(&name));
@@ -201,11 +198,16 @@ impl Moved {
 const MORE_PLATFORMS: &str =
     "the project is not built for them; those for Linux can be added with slipway init --platform";
 
-/// The platforms that programs in Go without C can be built for, besides those of the project. From
-/// the table of nix/release-platforms.nix.
-fn pure_platforms(table: &Value) -> Vec<Platform> {
+/// The platforms other than Linux that the project's programs can be built for. From the table of
+/// nix/release-platforms.nix.
+fn other_platforms(table: &Value, go: Option<&Go>) -> Vec<Platform> {
+    let is_released = |row: &&Value| match go {
+        Some(go) => go.needs_cgo.is_empty() || row["link"] != "pure",
+        None => !row["target"].is_null(),
+    };
     let rows = table.as_object().into_iter().flat_map(|it| it.values());
-    rows.filter(|row| row["link"] == "go")
+    rows.filter(|row| row["libc"].is_null())
+        .filter(is_released)
         .filter_map(|row| row["oci"].as_str()?.parse().ok())
         .collect()
 }

@@ -1,0 +1,45 @@
+# A program of a release file needs nothing but the system, and prints what is expected. The output has the program,
+# and what it should print.
+set -o pipefail
+
+mkdir "$out"
+cd "$out"
+cp "$package"/bin/* .
+[[ -z $expected ]] || cp "$expected" expected
+[[ -z $library ]] || cp "$library"/bin/* .
+
+if grep -l /nix/store/ *; then
+  echo 'a program refers to the store' >&2
+  exit 1
+fi
+
+case $os in
+  linux)
+    if llvm-readelf --program-headers "$name" | grep -q INTERP; then
+      echo "$name is not static" >&2
+      exit 1
+    fi
+    $emulator "./$name" </dev/null | diff expected -
+    ;;
+  darwin)
+    llvm-readobj --needed-libs "$name" | sed -n '/^NeededLibraries/,/^]/s/^  //p' | diff - <(
+      printf '%s\n' /usr/lib/libSystem.B.dylib /usr/lib/libiconv.2.dylib
+    )
+    llvm-readobj --macho-version-min "$name" | grep -q 'Version: 11.0'
+    # the magic number of an embedded signature
+    LC_ALL=C grep -q $'\xfa\xde\x0c\xc0' "$name"
+    ;;
+  # The end-to-end tests run it.
+  windows)
+    libraries=$(llvm-readobj --coff-imports "$name.exe" | sed -n 's/^  Name: //p' | tr A-Z a-z | sort -u)
+    for library in $libraries; do
+      case $library in
+        advapi32.dll | api-ms-win-core-*.dll | bcryptprimitives.dll | kernel32.dll | msvcrt.dll | ntdll.dll | userenv.dll | ws2_32.dll) ;;
+        *)
+          echo "$name.exe needs $library" >&2
+          exit 1
+          ;;
+      esac
+    done
+    ;;
+esac

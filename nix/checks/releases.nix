@@ -1,0 +1,90 @@
+# Returns checks of programs for release files, an attribute set of derivations, on the platforms that no image has.
+{
+  # function: make-check.nix
+  check,
+  # attribute set: the packages of each example, by the example's name
+  examples,
+  # attribute set: default.nix for the build machine
+  slipway,
+}: let
+  inherit (builtins) concatMap head listToAttrs split;
+
+  releasePlatforms = import ../release-platforms.nix {
+    inherit (slipway) platforms;
+    glibc = "2.28";
+  };
+  targets = slipway.releaseTargetsWith {};
+
+  # Returns a check named release-LANGUAGE-ROW, where ROW is a row of release-platforms.nix.
+  prove = language: row: {
+    # string: name of the program
+    name,
+    package,
+    # path: what it prints
+    expected ? "",
+    # string: the program that runs it, or ""
+    emulator ? "",
+  }: {
+    name = "release-${language}-${row}";
+    value = check name ./release.sh {
+      inherit emulator expected package;
+      os = head (split "/" releasePlatforms.${row}.oci);
+      # of Windows, for the end-to-end tests
+      library =
+        if row == "windows-amd64"
+        then compiled row "$CC -shared random.c -ladvapi32" "bcryptprimitives.dll"
+        else "";
+    };
+  };
+
+  # Returns a derivation with a file in bin/ that a command makes.
+  compiled = row: command: file: let
+    inherit (targets.${releasePlatforms.${row}.target}) stdenv;
+  in
+    stdenv.mkDerivation {
+      name = "proof";
+      src = ./release;
+      buildPhase = "${command} -o ${file}";
+      installPhase = "mkdir -p $out/bin; cp ${file} $out/bin";
+    };
+  suffixOf = row: targets.${releasePlatforms.${row}.target}.platform.executable or "";
+
+  ofC = row: emulator:
+    prove "c" row {
+      inherit emulator;
+      name = "proof";
+      expected = ./release/expected-c;
+      package = compiled row "$CC -O2 main.c -lm" "proof${suffixOf row}";
+    };
+  ofRust = row: emulator:
+    prove "rust" row {
+      inherit emulator;
+      name = "checksum";
+      expected = ../../examples/rust/expected;
+      package = examples.rust."release-${row}";
+    };
+in
+  listToAttrs (
+    concatMap ({
+      emulator ? "",
+      row,
+    }: [(ofC row emulator) (ofRust row emulator)]) [
+      {
+        row = "linux-amd64-musl";
+        emulator = slipway.emulatorOf "x86_64";
+      }
+      {
+        row = "linux-arm64-musl";
+        emulator = slipway.emulatorOf "aarch64";
+      }
+      {row = "windows-amd64";}
+    ]
+    ++ [
+      (ofRust "darwin-arm64" "")
+      (prove "cxx" "windows-amd64" {
+        name = "proof";
+        expected = ./release/expected-cxx;
+        package = compiled "windows-amd64" "$CXX -O2 main.cpp" "proof.exe";
+      })
+    ]
+  )
