@@ -86,15 +86,22 @@ impl Mirrors {
         let none = |reason: &str| Error::NoMirror {
             reason: reason.into(),
         };
-        let output = Command::new("apt-get")
-            .args([
-                "indextargets",
-                "--format",
-                "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(LABEL)",
-            ])
-            .output()
-            .map_err(|_| none("this machine has no apt"))?;
-        let (mirrors, others) = Self::of_index_targets(&String::from_utf8_lossy(&output.stdout));
+        let list = |options: &[&str]| {
+            let format = "$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(LABEL)";
+            let output = Command::new("apt-get")
+                .args(["indextargets", "--format", format])
+                .args(options)
+                .output()
+                .map_err(|_| none("this machine has no apt"))?;
+            Ok::<_, Error>(String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let mut lines = list(&[])?;
+        if lines.is_empty() {
+            // Before the first `apt-get update`, as in images of Debian, apt lists its sources only
+            // without what their Release files say.
+            lines = list(&["--no-release-info"])?;
+        }
+        let (mirrors, others) = Self::of_index_targets(&lines);
         if !mirrors.main.is_empty() {
             return Ok(mirrors);
         }
@@ -110,8 +117,8 @@ impl Mirrors {
         })
     }
 
-    /// Parses lines of the form `uri|release|component|origin|label`. Also returns the names of the
-    /// archives that are not Debian's.
+    /// Parses lines of the form `uri|release|component|origin|label`. An unknown origin or label is
+    /// empty, or apt's variable. Also returns the names of the archives that are not Debian's.
     fn of_index_targets(lines: &str) -> (Self, BTreeSet<String>) {
         let mut mirrors = Self {
             main: vec![],
@@ -123,6 +130,7 @@ impl Mirrors {
             let [uri, release, component, origin, label] = parts[..] else {
                 continue;
             };
+            let origin = if origin == "$(ORIGIN)" { "" } else { origin };
             let debian = match origin {
                 "" => RELEASES.iter().any(|name| {
                     release
@@ -220,7 +228,7 @@ mod tests {
     #[test]
     fn recognizes_debian_by_release_name_without_apt_lists() {
         let (mirrors, others) = Mirrors::of_index_targets(
-            "https://mirror.example/debian/|bookworm|main||\nhttps://mirror.example/ubuntu/|noble-updates|main||\n",
+            "https://mirror.example/debian/|bookworm|main|$(ORIGIN)|$(LABEL)\nhttps://mirror.example/ubuntu/|noble-updates|main||\n",
         );
         assert_eq!(
             mirrors.of(Archive::Debian),
