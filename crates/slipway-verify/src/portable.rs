@@ -25,6 +25,9 @@ const GLIBC: [&str; 10] = [
 
 const STORE: &[u8] = b"/nix/store/";
 
+/// Length in bytes of the hash that begins a name in the store.
+const HASH: usize = 32;
+
 /// A version of glibc, such as 2.28.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GlibcVersion(Vec<u32>);
@@ -173,19 +176,21 @@ impl Portable {
 
 /// The first path in the Nix store that the file contains.
 fn store_path(file: &mut impl BufRead) -> io::Result<Option<String>> {
-    // Reads up to each slash. A path is found when the last bytes are its directory.
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte);
+    // Reads up to each slash. What follows the store's directory may be a name.
     let mut last = Vec::new();
     loop {
+        let is_in_store = last.ends_with(STORE);
+        let start = last.len();
         if file.read_until(b'/', &mut last)? == 0 {
             return Ok(None);
         }
-        if last.ends_with(STORE) {
-            let mut name = Vec::new();
-            file.take(100).read_until(0, &mut name)?;
-            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-._?=".contains(byte);
-            let end = name.iter().position(|byte| !is_name(byte));
-            name.truncate(end.unwrap_or(name.len()));
-            return Ok(Some(printable(&[STORE, &name].concat())));
+        let name = &last[start..];
+        let end = name.iter().position(|byte| !is_name(byte));
+        let name = &name[..end.unwrap_or(name.len())];
+        // Texts speak of the store too, without a hash.
+        if is_in_store && name.iter().position(|byte| *byte == b'-') == Some(HASH) {
+            return Ok(Some(printable(&[STORE, name].concat())));
         }
         let surplus = last.len().saturating_sub(STORE.len());
         last.drain(..surplus);
@@ -210,10 +215,14 @@ mod tests {
     #[test]
     fn finds_store_paths_anywhere() {
         let find = |text: &[u8]| store_path(&mut BufReader::with_capacity(4, text)).unwrap();
-        assert_eq!(find(b"\0/usr/lib\0//nix/stor/"), None);
-        let path = "/nix/store/abc-libc";
-        assert_eq!(find(b"x//nix/store/abc-libc/lib\0").as_deref(), Some(path));
-        assert_eq!(find(b"/nix/nix/store/abc-libc\0").as_deref(), Some(path));
+        for text in ["\0/usr/lib\0//nix/stor/", "/nix/store/its\0", "/nix/store/"] {
+            assert_eq!(find(text.as_bytes()), None, "{text:?}");
+        }
+        let path = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-libc";
+        for before in ["", "x/", "/nix", "/nix/store/of ", "/nix/store/"] {
+            let text = format!("{before}{path}/lib\0");
+            assert_eq!(find(text.as_bytes()).as_deref(), Some(path), "{text:?}");
+        }
     }
 
     #[test]
