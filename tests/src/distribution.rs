@@ -1,4 +1,4 @@
-//! Roots of the oldest Debian release that the mirrors have, to run programs on another system.
+//! Other systems: root directories with Debian, in which programs run.
 
 use std::path::Path;
 use std::process::Command;
@@ -51,6 +51,34 @@ impl Root {
         let mut command = Command::new("chroot");
         command.arg(self.path()).arg("/program").text()
     }
+}
+
+/// Runs a command in another root directory, with two directories of the machine mounted at /nix
+/// and /src. Arguments: ROOT NIX SRC COMMAND…. Nix requires that its root is a mount point.
+const IN_ROOT: &str = r#"
+root=$1 nix=$2 src=$3
+shift 3
+mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+mount -t tmpfs tmpfs "$root/tmp"
+mkdir -p "$root/nix" "$root/src"
+mount --bind "$nix" "$root/nix"
+mount --bind "$src" "$root/src"
+cd "$root"
+exec chroot . "$@"
+"#;
+
+/// Runs the command that is added as arguments, in a root directory with Nix. `store` becomes /nix and
+/// `sources` the current directory. Needs root privileges.
+pub fn in_root(root: &Path, store: &Path, sources: &Path) -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare
+        .args(["--mount", "--pid", "--fork"])
+        .args(["sh", "-e", "-c", IN_ROOT, "sh"])
+        .args([root, store, sources])
+        .args(["env", "--chdir=/src", "HOME=/tmp"]);
+    unshare
 }
 
 /// A mirror of Debian's archive that this machine can reach.

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use end_to_end::command::CommandExt;
+use end_to_end::distribution;
 use end_to_end::nix::{derivation, nix, nix_build};
 use end_to_end::platform::Platform;
 use end_to_end::repository::{Copy, repository};
@@ -15,35 +16,13 @@ use end_to_end::slipway::slipway;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Runs a command in another root directory, with two directories of the machine mounted at /nix
-/// and /src. Arguments: ROOT NIX SRC COMMAND…. Nix requires that its root is a mount point.
-const IN_ROOT: &str = r#"
-root=$1 nix=$2 src=$3
-shift 3
-mount --bind "$root" "$root"
-mount --rbind /dev "$root/dev"
-mount -t proc proc "$root/proc"
-mount -t tmpfs tmpfs "$root/tmp"
-mkdir -p "$root/src"
-mount --bind "$nix" "$root/nix"
-mount --bind "$src" "$root/src"
-cd "$root"
-exec chroot . "$@"
-"#;
-
 /// A command in the root of the newest Nix.
 fn in_root(store: &Path, sources: &Path, command: &[&str]) -> Command {
     let settings = "experimental-features = nix-command flakes\nmax-jobs = auto\nsandbox = true\nsubstitute = false";
-    let mut unshare = Command::new("unshare");
-    unshare
-        .args(["--mount", "--pid", "--fork"])
-        .args(["sh", "-e", "-c", IN_ROOT, "sh"])
-        .arg(repository().join("target/newest-nix"))
-        .args([store, sources])
-        .args(["env", "--chdir=/src", "HOME=/tmp"])
-        .args(command)
-        .env("NIX_CONFIG", settings);
-    unshare
+    let root = repository().join("target/newest-nix");
+    let mut chroot = distribution::in_root(&root, store, sources);
+    chroot.args(command).env("NIX_CONFIG", settings);
+    chroot
 }
 
 /// The seeds of an output: all fixed-output derivations that it depends on.
