@@ -48,7 +48,7 @@
   inherit (builtins) attrNames concatMap concatStringsSep elem filter map mapAttrs match path pathExists removeAttrs replaceStrings toFile;
 
   vendor = import ./rust/vendor.nix {
-    inherit bash bootstrap name seeds system;
+    inherit bash bootstrap name rust seeds system;
     inherit (workspace) crates;
   };
 

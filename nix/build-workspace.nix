@@ -141,7 +141,7 @@
   numbered = f: concatStringsSep "\n" (builtins.genList (n: f n (builtins.elemAt urls n)) (builtins.length urls));
   vendors = map (url:
     import ./rust/vendor.nix {
-      inherit bash bootstrap name patchShebangs seeds system;
+      inherit bash bootstrap name patchShebangs rust seeds system;
       crates = sources.${url};
     })
   urls;

@@ -40,7 +40,10 @@
   crateOf = name: let
     package = head (filter (package: package.name == name) cargoLock.package);
   in {
-    crate = seeds.crate {inherit bash package;};
+    crate = seeds.crate {
+      inherit bash package;
+      inherit (build.rust) client;
+    };
     inherit (package) version;
   };
 

@@ -68,6 +68,12 @@
     size = toString pin.size;
   };
 
+  # Attributes of a derivation that a program downloads. The store path that is fetched does not depend on it.
+  clientOf = client: program: {
+    client = "${client}/bin/${program}";
+    clientDerivation = builtins.unsafeDiscardOutputDependency client.drvPath;
+  };
+
   # Returns a derivation with what the go command downloads of a module version.
   go = {
     bash,
@@ -81,9 +87,6 @@
     derivation ({
         inherit kind system;
         name = "go-${storeName (replaceStrings ["!"] ["-"] (baseNameOf path))}-${storeName version}";
-        # What fetches it. The store path that is fetched does not depend on it.
-        client = "${client}/bin/go";
-        clientDerivation = builtins.unsafeDiscardOutputDependency client.drvPath;
         h1 = pin.h1 or "";
         module = path;
         moduleVersion = version;
@@ -92,6 +95,7 @@
         outputHashMode = mode;
         purl = "pkg:golang/${path}@${urlEncode version}";
       }
+      // clientOf client "go"
       // fail bash "${path} ${version} (Go ${kind})");
 in {
   # Returns a derivation with one executable of a Debian package, for the first builds, which have no program
@@ -169,6 +173,8 @@ in {
   crate = {
     # derivation: the static bash executable, which prints the error message
     bash,
+    # derivation: a Rust toolchain, with which `slipway seed` downloads it on a machine without cargo
+    client,
     # attribute set: the crate's entry in Cargo.lock
     package,
   }: let
@@ -185,7 +191,7 @@ in {
       }
       // (
         if crates == null || !isDefault
-        then fail bash "${package.name} ${package.version} (crate)"
+        then fail bash "${package.name} ${package.version} (crate)" // clientOf client "cargo"
         else fetch (replaceStrings ["{crate}" "{version}"] [package.name package.version] crates)
       ));
 

@@ -7,6 +7,8 @@
   crates,
   # string: prefix of the derivation's name
   name,
+  # derivation: the Rust toolchain (toolchain/rust.nix)
+  rust,
   # attribute set: the functions of seeds.nix
   seeds,
   # string: system of the build machine, such as "x86_64-linux"
@@ -47,5 +49,10 @@ derivation {
   ];
   builder = "${bootstrap}/bin/bash";
   checksums = map (package: package.checksum) crates;
-  crates = map (package: seeds.crate {inherit bash package;}) crates;
+  crates = map (package:
+    seeds.crate {
+      inherit bash package;
+      inherit (rust) client;
+    })
+  crates;
 }

@@ -1,6 +1,9 @@
 # Returns a derivation with cargo, rustc, rustdoc, clippy and rustfmt, and with the standard libraries of the
-# build machine and of one target. Its attribute `version` is the version of rustc, and its attribute
-# `withStandardLibrary` a function from another standard library to the toolchain with that one as well.
+# build machine and of one target. Its attributes:
+#
+#   client               derivation: the toolchain with no further standard library, which downloads crates
+#   version              string: the version of rustc
+#   withStandardLibrary  function: returns the toolchain with another standard library as well
 args @ {
   # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
@@ -9,6 +12,8 @@ args @ {
   clippy,
   rustc,
   rustfmt,
+  # derivation: the attribute of this name. By default the toolchain itself.
+  client ? null,
   # list: Debian packages of the standard libraries, of the build machine and of the target
   standardLibraries,
   # string: system of the build machine, such as "x86_64-linux"
@@ -40,33 +45,45 @@ args @ {
   version = builtins.head (builtins.match "([0-9.]+).*" rustc.pin.version);
   release = builtins.head (builtins.match "([0-9]+[.][0-9]+).*" version);
   lines = f: attrs: builtins.concatStringsSep "\n" (builtins.attrValues (builtins.mapAttrs f attrs));
+
+  toolchain =
+    derivation {
+      inherit standardLibraries system;
+      PATH = "${bootstrap}/bin";
+      name = "rust-${release}";
+      args = [
+        "-e"
+        "-c"
+        ''
+          mkdir -p "$out/bin" "$out/lib/rustlib"
+          for std in $standardLibraries; do ln -sfn "$std"/lib/rustlib/* "$out/lib/rustlib"; done
+          cd "$out/bin"
+          ${lines (tool: package: "cp ${package}/bin/${tool} .") linked}
+          ${lines
+            (tool: command: ''
+              sed "s|@out@|$out|" >${tool} <<'END'
+              #!${bootstrap}/bin/bash
+              ${command}
+              END
+              chmod +x ${tool}
+            '')
+            wrapped}
+        ''
+      ];
+      builder = "${bootstrap}/bin/bash";
+    }
+    // {
+      inherit version;
+      client =
+        if client == null
+        then toolchain
+        else client;
+      withStandardLibrary = library:
+        import ./rust.nix (args
+          // {
+            client = toolchain;
+            standardLibraries = standardLibraries ++ [library];
+          });
+    };
 in
-  derivation {
-    inherit standardLibraries system;
-    PATH = "${bootstrap}/bin";
-    name = "rust-${release}";
-    args = [
-      "-e"
-      "-c"
-      ''
-        mkdir -p "$out/bin" "$out/lib/rustlib"
-        for std in $standardLibraries; do ln -sfn "$std"/lib/rustlib/* "$out/lib/rustlib"; done
-        cd "$out/bin"
-        ${lines (tool: package: "cp ${package}/bin/${tool} .") linked}
-        ${lines
-          (tool: command: ''
-            sed "s|@out@|$out|" >${tool} <<'END'
-            #!${bootstrap}/bin/bash
-            ${command}
-            END
-            chmod +x ${tool}
-          '')
-          wrapped}
-      ''
-    ];
-    builder = "${bootstrap}/bin/bash";
-  }
-  // {
-    inherit version;
-    withStandardLibrary = library: import ./rust.nix (args // {standardLibraries = standardLibraries ++ [library];});
-  }
+  toolchain

@@ -136,6 +136,7 @@ fn nix_fetches_from_configured_mirrors() -> Result<()> {
           }})
           (seeds.crate {{
             inherit bash;
+            client = bash;
             package = {{
               name = "one";
               version = "1.0.0+x";

@@ -3,6 +3,8 @@
 //! The derivation's package URL (`purl`, a standard of the Package-URL project) identifies the
 //! file. Other attributes contain what else is needed to fetch it.
 
+use std::path::PathBuf;
+
 use crate::derivation::Derivation;
 use crate::error::Error;
 use crate::nix::Nix;
@@ -28,6 +30,8 @@ pub enum Kind {
         name: String,
         version: String,
         sha256: String,
+        /// Cargo. `None` if Nix downloads the crate itself.
+        client: Option<Client>,
     },
     /// The files of a git repository in Cargo.lock.
     Git {
@@ -48,9 +52,17 @@ pub struct Go {
     /// Hash of go.sum; empty for `go.mod`.
     pub h1: String,
     pub sha256: String,
-    /// Path of the go command to download with, and the derivation that has it.
-    pub client: String,
-    pub client_derivation: StorePath,
+    /// The go command.
+    pub client: Client,
+}
+
+/// A program that downloads seeds, with the user's settings for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Its path in the store.
+    pub program: PathBuf,
+    /// The derivation that has it.
+    pub derivation: StorePath,
 }
 
 /// A Debian package, or one executable from it.
@@ -110,24 +122,33 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
     let (name, version) = path.rsplit_once('@').ok_or_else(bad)?;
     let name = decode(name.rsplit('/').next().unwrap_or(name)).ok_or_else(bad)?;
     let version = decode(version).ok_or_else(bad)?;
+    let client = || {
+        let derivation = attribute("clientDerivation")?;
+        Ok::<_, String>(Client {
+            program: attribute("client")?.into(),
+            derivation: derivation
+                .parse()
+                .map_err(|e| format!("{derivation}: {e}"))?,
+        })
+    };
     let kind = match kind {
         "cargo" => Kind::Crate {
             name,
             version,
             sha256: attribute("outputHash")?,
+            client: match derivation.environment.contains_key("client") {
+                true => Some(client()?),
+                false => None,
+            },
         },
-        "golang" => {
-            let client = attribute("clientDerivation")?;
-            Kind::Go(Go {
-                path: attribute("module")?,
-                version: attribute("moduleVersion")?,
-                part: attribute("kind")?,
-                h1: attribute("h1")?,
-                sha256: attribute("outputHash")?,
-                client: attribute("client")?,
-                client_derivation: client.parse().map_err(|e| format!("{client}: {e}"))?,
-            })
-        }
+        "golang" => Kind::Go(Go {
+            path: attribute("module")?,
+            version: attribute("moduleVersion")?,
+            part: attribute("kind")?,
+            h1: attribute("h1")?,
+            sha256: attribute("outputHash")?,
+            client: client()?,
+        }),
         "generic" => {
             let url = qualifiers
                 .split('&')
@@ -246,8 +267,30 @@ mod tests {
             name: "lz4-sys".into(),
             version: "1.11.1+lz4-1.10.0".into(),
             sha256: "aa".into(),
+            client: None,
         };
         assert_eq!(seed.kind, expected);
+    }
+
+    #[test]
+    fn parses_the_client_of_a_crate() {
+        let derivation_path = "/nix/store/dwrg9gsy7ym646zy6vvgp5zhhsswfaai-rust.drv";
+        let attributes = [
+            ("purl", "pkg:cargo/libc@0.2.1"),
+            ("client", "/nix/store/x/bin/cargo"),
+            ("clientDerivation", derivation_path),
+            ("outputHash", "aa"),
+        ];
+        let seed = parse(&derivation(&attributes)).unwrap();
+        let Kind::Crate {
+            client: Some(client),
+            ..
+        } = seed.kind
+        else {
+            panic!("not a crate with a client")
+        };
+        assert_eq!(client.program, PathBuf::from("/nix/store/x/bin/cargo"));
+        assert_eq!(client.derivation.to_string(), derivation_path);
     }
 
     #[test]
@@ -289,7 +332,7 @@ mod tests {
             (go.path.as_str(), go.version.as_str()),
             ("example.com/m", "v2.0.0+incompatible")
         );
-        assert_eq!(go.client_derivation.to_string(), client);
+        assert_eq!(go.client.derivation.to_string(), client);
     }
 
     #[test]

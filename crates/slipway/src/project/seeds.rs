@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use slipway_debian::lock::Lock;
 use slipway_debian::lock_diff::Change;
 use slipway_debian::package::PoolPath;
 use slipway_debian::{Error as DebianError, deb};
-use slipway_nix::{Deb, HashMode, Kind, Nix, Plan, Seed as NixSeed, StorePath};
+use slipway_nix::{Client, Deb, HashMode, Kind, Nix, Plan, Seed as NixSeed, StorePath};
 use slipway_progress::{count, size};
 
 use crate::cli::temp_dir::TempDir;
@@ -141,6 +142,7 @@ struct MissingCrate {
     seed: NixSeed,
     file: String,
     sha256: Sha256,
+    client: Option<Client>,
 }
 
 /// A missing git repository.
@@ -156,8 +158,7 @@ struct MissingRepository {
 struct MissingGo {
     seed: NixSeed,
     wanted: go_modules::Missing,
-    client: PathBuf,
-    client_derivation: StorePath,
+    client: Client,
 }
 
 /// The missing seeds, by kind.
@@ -182,6 +183,7 @@ impl Missing {
                     name,
                     version,
                     sha256,
+                    client,
                 } => {
                     let sha256 = sha256
                         .parse()
@@ -190,6 +192,7 @@ impl Missing {
                         seed,
                         file: format!("{name}-{version}.crate"),
                         sha256,
+                        client,
                     });
                 }
                 Kind::Go(go) => {
@@ -201,8 +204,7 @@ impl Missing {
                     };
                     sorted.go.push(MissingGo {
                         seed,
-                        client: PathBuf::from(go.client),
-                        client_derivation: go.client_derivation,
+                        client: go.client,
                         wanted: go_modules::Missing {
                             path: go.path,
                             version: go.version,
@@ -313,15 +315,17 @@ impl Missing {
                 .iter()
                 .any(|missing| missing.find(&caches).is_none()))
         };
+        let clients = self.crates.iter().filter_map(|it| it.client.as_ref());
+        let fetch = |workspace: &Path| cargo_fetch(workspace, nix, clients.clone().next());
         if is_missing()? && project.root.join("Cargo.lock").exists() {
-            cargo_fetch(&project.root)?;
+            fetch(&project.root)?;
         }
         // Crates of Slipway's own programs are pinned by another workspace, which is an input of
         // the flake.
         if is_missing()? {
             for input in nix.flake_inputs(".")? {
                 if input.join("Cargo.lock").exists() && is_missing()? {
-                    cargo_fetch(&input)?;
+                    fetch(&input)?;
                 }
             }
         }
@@ -359,7 +363,7 @@ impl Missing {
         let home = cargo_home()?;
         let find = |missing: &MissingRepository| git_crates::checkout(&home, &missing.commit);
         if self.repositories.iter().any(|it| find(it).is_none()) {
-            cargo_fetch(&project.root)?;
+            cargo_fetch(&project.root, nix, None)?;
         }
         let temp_dir = TempDir::new()?;
         let mut trees = Vec::new();
@@ -393,7 +397,8 @@ impl Missing {
         let seeds = self.go.iter().filter(|it| parts.contains(&it.wanted.part));
         let mut by_client: BTreeMap<&Path, Vec<&MissingGo>> = BTreeMap::new();
         for seed in seeds {
-            by_client.entry(&seed.client).or_default().push(seed);
+            let client = &*seed.client.program;
+            by_client.entry(client).or_default().push(seed);
         }
         for (client, seeds) in by_client {
             let kind = match parts.contains(&Part::Toolchain) {
@@ -402,7 +407,7 @@ impl Missing {
             };
             eprintln!("fetching {} {kind}", seeds.len());
             let derivations: BTreeSet<&StorePath> =
-                seeds.iter().map(|it| &it.client_derivation).collect();
+                seeds.iter().map(|it| &it.client.derivation).collect();
             nix.realise(&derivations.into_iter().collect::<Vec<_>>())?;
             let wanted: Vec<&go_modules::Missing> = seeds.iter().map(|it| &it.wanted).collect();
             let place = TempDir::new()?;
@@ -456,13 +461,22 @@ impl MissingCrate {
     }
 }
 
-/// Fetches the crates of a workspace.
-fn cargo_fetch(workspace: &Path) -> Result<()> {
+/// Fetches the crates of a workspace, with the user's cargo or else with the one in the store.
+fn cargo_fetch(workspace: &Path, nix: &Nix, client: Option<&Client>) -> Result<()> {
     eprintln!("fetching crates with cargo");
-    let status = cargo::command(workspace)
-        .args(["fetch", "--locked", "--quiet"])
-        .status()
-        .context("cargo could not be run, and it fetches the crates; install Rust")?;
+    let mut command = cargo::command(workspace);
+    command.args(["fetch", "--locked", "--quiet"]);
+    let status = match (command.status(), client) {
+        (Err(error), Some(client)) if error.kind() == io::ErrorKind::NotFound => {
+            nix.realise(&[&client.derivation])?;
+            // Cargo asks the rustc beside it for its version.
+            command.env("PATH", client.program.with_file_name(""));
+            command.status()
+        }
+        (status, _) => status,
+    };
+    let status =
+        status.context("cargo could not be run, and it fetches the crates; install Rust")?;
     if !status.success() {
         bail!("the crates could not be fetched: cargo fetch --locked failed, see above");
     }
