@@ -16,14 +16,14 @@
       license = "MIT OR Apache-2.0";
     };
 
-  # The files of the flake that projects use. Every member of the workspace has its manifest.
+  # The files of the flake that projects use. cargo wants every member of the workspace.
   source = path {
     name = "slipway-source";
     path = root;
     filter = file: _: let
       relative = substring (stringLength (toString root) + 1) (stringLength file) file;
     in
-      elem relative ["tests" "tests/Cargo.toml"]
+      elem relative ["tests" "tests/Cargo.toml" "tests/src" "tests/src/lib.rs"]
       || elem (head (match "([^/]*).*" relative)) ["Cargo.lock" "Cargo.toml" "crates" "examples" "flake.lock" "flake.nix" "nix" "slipway.lock" "slipway.toml"]
       && match "crates/[^/]*/(corpus|tests)" relative == null;
   };
