@@ -77,6 +77,10 @@ impl Nix {
         // The output is not used.
         let _ = drain.join();
         if !status.success() {
+            listener.fail_silently(|derivation| {
+                let mut targets = plan.targets.iter();
+                targets.any(|it| it.derivation == *derivation && !it.output.as_path().exists())
+            });
             return Err(listener.into_error());
         }
         let mut built = listener.built;
@@ -226,10 +230,21 @@ impl Listener<'_> {
         let mut stopped = self.stopped.iter();
         let at = stopped.position(|running| is_failure_of(error, &running.derivation));
         if let Some(at) = at {
-            let running = self.stopped.swap_remove(at);
+            let running = self.stopped.remove(at);
             self.built
                 .retain(|one| one.derivation != running.derivation);
             self.fail(running, reason_of(error));
+        }
+    }
+
+    /// Nix 2.8 does not say which of several requested derivations failed. It stops the others after
+    /// that, so it is the first without its output.
+    fn fail_silently(&mut self, lacks_output: impl Fn(&StorePath) -> bool) {
+        let mut stopped = self.stopped.iter();
+        let at = stopped.position(|running| lacks_output(&running.derivation));
+        if let (Some(at), None) = (at, &self.failed) {
+            let running = self.stopped.remove(at);
+            self.fail(running, "its builder failed".to_owned());
         }
     }
 
@@ -319,6 +334,34 @@ mod tests {
             errors: vec![],
             failed: None,
         }
+    }
+
+    #[test]
+    fn a_failure_that_nix_does_not_name_is_that_of_the_first_without_output() {
+        let recorder = Recorder::default();
+        let mut listener = listener(&recorder);
+        let derivations = [
+            A.replace("-a.drv", "-fine.drv"),
+            A.to_owned(),
+            A.replace("-a.drv", "-late.drv"),
+        ];
+        for (id, derivation) in derivations.iter().enumerate() {
+            listener.handle_line(&format!(
+                r#"@nix {{"action":"start","id":{id},"type":105,"fields":["{derivation}","",1,1]}}"#
+            ));
+        }
+        listener.handle_line(r#"@nix {"action":"result","id":1,"type":101,"fields":["bad"]}"#);
+        for id in 0..3 {
+            listener.handle_line(&format!(r#"@nix {{"action":"stop","id":{id}}}"#));
+        }
+        listener.handle_line(r#"@nix {"action":"msg","level":0,"msg":"error: "}"#);
+        listener.fail_silently(|derivation| derivation.as_str() != derivations[0]);
+        let error = listener.into_error().to_string();
+        assert!(
+            error.starts_with("a could not be built: its builder failed"),
+            "{error}"
+        );
+        assert!(recorder.lines().contains(&"note   | bad".to_owned()));
     }
 
     #[test]
