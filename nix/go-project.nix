@@ -106,8 +106,8 @@
     if chosen == go.tags or []
     then chosen
     else throw "slipway.lock was made with the build tags [${toString (go.tags or [])}], but the build asks for [${toString chosen}]; set tags in [go] of slipway.toml, then run: slipway lock";
-  # On other systems than Linux, C is only compiled for packages that cannot do without.
-  usesTarget = row: row.link == "portable" || row.link == "static" && usesCgo && (row.libc or "" == "musl" || go.needs-cgo or [] != []);
+  # On systems for which no C can be compiled, packages do without, if they can.
+  usesTarget = row: row.link == "portable" || row.link == "static" && usesCgo;
   usesCgo =
     if cgo == null
     then go.cgo or false
@@ -150,6 +150,7 @@ in
       # Without C, all of Go's platforms can be built.
       releases = row: row.link != "pure" || go.needs-cgo or [] == [];
       inherit usesTarget;
+      usesC = usesCgo;
       runTests = inputs:
         build inputs {
           name = "${main.name}-test";

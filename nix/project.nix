@@ -20,18 +20,19 @@
   programs,
   # string: name of the program that the package `image` runs
   main,
-  # function from default.nix of a build machine to an attribute set of functions:
+  # function from default.nix of a build machine to an attribute set:
   #
-  #   build     returns a derivation with the programs in bin/. Its second argument is the result for the build
-  #             machine, or null.
-  #   likely    returns the Debian packages that the programs of a target probably need
-  #   release   returns a derivation with the programs in bin/ for release files. Its second argument is
-  #             { builtFor, link, row, version }: as for build, attributes that tell how to link, the row of
-  #             release-platforms.nix, and the version as a string or null.
-  #   releases  returns whether `release` can build for a row of release-platforms.nix
-  #   usesTarget     returns whether `release` uses the compilers of a row of release-platforms.nix
-  #   runTests  returns a derivation that runs the tests
-  #   shell     returns attributes of the target's shell
+  #   build       function: returns a derivation with the programs in bin/. Its second argument is the result for
+  #               the build machine, or null.
+  #   likely      function: returns the Debian packages that the programs of a target probably need
+  #   release     function: returns a derivation with the programs in bin/ for release files. Its second argument
+  #               is { builtFor, link, row, version }: as for build, attributes that tell how to link, the row of
+  #               release-platforms.nix, and the version as a string or null.
+  #   releases    function: returns whether `release` can build for a row of release-platforms.nix
+  #   runTests    function: returns a derivation that runs the tests
+  #   shell       function: returns attributes of the target's shell
+  #   usesC       bool: whether the programs may have C
+  #   usesTarget  function: returns whether `release` uses the compilers of a row of release-platforms.nix
   #
   # build, release, runTests and shell get { buildInputs, nativeBuildInputs, target }.
   language,
@@ -90,7 +91,7 @@
   # own platforms.
   releaseRows = {
     releases,
-    usesTarget,
+    usesC,
     ...
   }: let
     table = import ./release-platforms.nix {
@@ -107,7 +108,7 @@
         {
           inherit name;
           # C code often is for Linux only.
-          value = row // {default = row.default && (row ? libc || !(usesTarget row));};
+          value = row // {default = row.default && (row ? libc || !usesC);};
         }
       ]
       else []) (attrNames table));

@@ -226,6 +226,7 @@ in
           cargoDependenciesCommand = "build --tests";
           installPhase = "touch $out";
         };
+      usesC = true;
       usesTarget = _: true;
       shell = {
         nativeBuildInputs,

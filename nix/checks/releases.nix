@@ -56,6 +56,13 @@
       expected = ./release/expected-c;
       package = compiled row "$CC -O2 main.c -lm" "proof${suffixOf row}";
     };
+  ofGo = row: emulator:
+    prove "go" row {
+      inherit emulator;
+      name = "rows";
+      expected = ../../examples/go-sqlite/expected;
+      package = examples.go-sqlite."release-${row}";
+    };
   ofRust = row: emulator:
     prove "rust" row {
       inherit emulator;
@@ -68,7 +75,7 @@ in
     concatMap ({
       emulator ? "",
       row,
-    }: [(ofC row emulator) (ofRust row emulator)]) [
+    }: [(ofC row emulator) (ofGo row emulator) (ofRust row emulator)]) [
       {
         row = "linux-amd64-musl";
         emulator = slipway.emulatorOf "x86_64";

@@ -1,9 +1,10 @@
 //! Wine, which runs programs for Windows.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use crate::command::CommandExt;
@@ -15,15 +16,26 @@ pub struct Wine {
 }
 
 impl Wine {
-    pub fn new() -> Result<Self> {
+    /// Makes the directory, with a library that this version of Wine lacks.
+    pub fn with(library: &Path) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("wine-").tempdir()?;
-        Ok(Self { directory })
+        let wine = Self { directory };
+        // The first call fills the directory, also if it has no program to run.
+        wine.command("wine64")?.arg("none").outcome()?;
+        let system = wine.prefix().join("drive_c/windows/system32");
+        let name = library.file_name().context("a library has no name")?;
+        fs::copy(library, system.join(name))?;
+        Ok(wine)
     }
 
     /// Runs a program. Returns what it prints, with line ends of Unix.
     pub fn run(&self, program: &Path) -> Result<String> {
         let printed = self.command("wine64")?.arg(program).text()?;
         Ok(printed.replace("\r\n", "\n"))
+    }
+
+    fn prefix(&self) -> PathBuf {
+        self.directory.path().join("prefix")
     }
 
     fn command(&self, name: &str) -> Result<Command> {
@@ -35,7 +47,7 @@ impl Wine {
                 directory.with_file_name("x86_64-linux-gnu"),
             )
             .env("TMPDIR", self.directory.path())
-            .env("WINEPREFIX", self.directory.path().join("prefix"))
+            .env("WINEPREFIX", self.prefix())
             .env("WINEDEBUG", "-all")
             // .NET and HTML, which Wine would want to install
             .env("WINEDLLOVERRIDES", "mscoree,mshtml=");

@@ -305,10 +305,18 @@ fn programs_for_windows_run_in_wine() -> Result<()> {
     if !met(&[Requirement::Wine])? {
         return Ok(());
     }
-    let wine = Wine::new()?;
-    for (language, name) in [("c", "proof"), ("cxx", "proof"), ("rust", "checksum")] {
-        let check = format!("checks.x86_64-linux.release-{language}-windows-amd64");
-        let built = nix_build(repository(), &check)?;
+    let check = |language: &str| {
+        let name = format!("checks.x86_64-linux.release-{language}-windows-amd64");
+        nix_build(repository(), &name)
+    };
+    let wine = Wine::with(&check("c")?.join("bcryptprimitives.dll"))?;
+    for (language, name) in [
+        ("c", "proof"),
+        ("cxx", "proof"),
+        ("go", "rows"),
+        ("rust", "checksum"),
+    ] {
+        let built = check(language)?;
         let printed = wine.run(&built.join(name).with_extension("exe"))?;
         assert_eq!(
             printed,
