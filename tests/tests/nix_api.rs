@@ -12,7 +12,16 @@ use serde_json::Value;
 /// The attributes of what `function` makes of the output `lib`.
 fn names(function: &str) -> Result<Vec<String>> {
     let names = nix(repository())
-        .args(["eval", "--json", ".#lib", "--apply"])
+        // Nix 2.8 fails if several processes fill its cache of evaluations at the same time.
+        .args([
+            "eval",
+            "--option",
+            "eval-cache",
+            "false",
+            "--json",
+            ".#lib",
+            "--apply",
+        ])
         .arg(format!("lib: builtins.mapAttrs (_: _: null) ({function})"))
         .text()?;
     let names: BTreeMap<String, Value> = serde_json::from_str(&names)?;
