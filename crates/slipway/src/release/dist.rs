@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Component, Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -114,11 +116,11 @@ impl Release<'_> {
         let new = place.path().join("new");
         fs::create_dir(&new).with_context(|| format!("making {}", new.display()))?;
         let mut artifacts = Vec::new();
-        for one in programs {
-            artifacts.extend(self.archives(one, &new)?);
+        for made in in_parallel(programs, |one| self.archives(one, &new)) {
+            artifacts.extend(made?);
         }
-        for one in programs {
-            artifacts.extend(self.packages(one, &new)?);
+        for made in in_parallel(programs, |one| self.packages(one, &new)) {
+            artifacts.extend(made?);
         }
         let sums = checksums(artifacts.iter().map(|it| (it.name.as_str(), it.hex())));
         let title = format!("{} {}", self.name, self.source.version);
@@ -602,6 +604,21 @@ fn field<'a>(what: &str, key: &str, value: Option<&'a str>) -> Result<&'a str> {
             "{what} need {key} in [release] of slipway.toml, in one line, such as: {key} = {example:?}"
         ),
     }
+}
+
+/// Calls a function with each item, in a thread of its own. The results are in the order of the items.
+fn in_parallel<T: Sync, R: Send>(items: &[T], call: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let call = &call;
+    thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .iter()
+            .map(|item| scope.spawn(move || call(item)))
+            .collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results
+            .map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
 }
 
 /// The C libraries of programs for Linux. There is at least one.
