@@ -527,10 +527,13 @@ fn packages_are_installed_upgraded_and_removed() -> Result<()> {
             "{tag}/tool-{version}-1-{architecture}.pkg.tar.zst"
         )));
     }
+    // lintian leaves files behind.
+    let place = tempfile::tempdir()?;
     Command::new("lintian")
         .args(["--allow-root", "--fail-on", "error,warning"])
         .args(["--suppress-tags", ACCEPTED])
         .arg(&debs[1])
+        .env("TMPDIR", place.path())
         .text()?;
     let root = Installation::new(&own)?;
     with_dpkg(&root, &debs)?;
