@@ -6,6 +6,7 @@ mod yaml;
 
 use yaml::Node;
 
+use crate::documents::is_document;
 use crate::{Format, PackageFormat};
 
 /// What a configuration file of goreleaser says.
@@ -100,16 +101,6 @@ const MANIFESTS: [(&str, &str); 5] = [
     ("homebrew_casks", "homebrew"),
     ("nix", "nix"),
     ("scoops", "scoop"),
-];
-
-/// Files that every archive has anyway begin with these words, in lower case.
-const DOCUMENTS: [&str; 6] = [
-    "changelog",
-    "copying",
-    "licence",
-    "license",
-    "notice",
-    "readme",
 ];
 
 impl Goreleaser {
@@ -393,8 +384,8 @@ impl Goreleaser {
             return;
         };
         let pattern = pattern.trim_start_matches("./");
-        let lower = pattern.to_lowercase();
-        if !pattern.contains('/') && DOCUMENTS.iter().any(|start| lower.starts_with(start)) {
+        // Every archive has them anyway.
+        if !pattern.contains('/') && is_document(pattern) {
             return;
         }
         let path = ["/**/*", "/**", "/*", "/"]

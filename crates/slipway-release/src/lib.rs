@@ -8,6 +8,7 @@ mod arch;
 mod archive;
 mod checksums;
 mod deb;
+mod documents;
 mod error;
 mod files;
 mod goreleaser;
@@ -22,6 +23,7 @@ mod version;
 
 pub use archive::Format;
 pub use checksums::checksums;
+pub use documents::is_document;
 pub use error::{Error, Result};
 pub use files::{File, Files};
 pub use goreleaser::{Goreleaser, Left};

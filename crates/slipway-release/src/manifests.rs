@@ -11,6 +11,7 @@ use std::str::FromStr;
 use semver::Version;
 use slipway_oci::Platform;
 
+use crate::documents::is_license;
 use crate::{Error, Format, Needs, Result};
 
 pub use nix::string as nix_string;
@@ -173,11 +174,7 @@ impl Place {
                 return Self::Manual(section);
             }
         }
-        let lower = name.to_lowercase();
-        let is_license = ["copying", "licence", "license"]
-            .iter()
-            .any(|start| lower.starts_with(start));
-        match (directory, is_license) {
+        match (directory, is_license(name)) {
             ("", true) => Self::License,
             ("", false) => Self::Document,
             _ => Self::Other,

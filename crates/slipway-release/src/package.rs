@@ -6,6 +6,7 @@ use std::str::FromStr;
 use semver::Version;
 use slipway_oci::Timestamp;
 
+use crate::documents::is_license;
 use crate::scripts::{Script, Scripts, Step, Units};
 use crate::{Error, Files, Result, arch, deb, rpm};
 
@@ -116,9 +117,7 @@ impl Package<'_> {
     pub(crate) fn license_name<'p>(&self, path: &'p str) -> Option<&'p str> {
         let documents = format!("usr/share/doc/{}/", self.name);
         let name = path.strip_prefix(&documents)?;
-        let lower = name.to_lowercase();
-        let mut starts = ["copying", "licence", "license"].iter();
-        starts.any(|start| lower.starts_with(start)).then_some(name)
+        is_license(name).then_some(name)
     }
 
     /// The files, with licenses in their own directory.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::path::{Component, Path, PathBuf};
 use std::thread;
@@ -15,7 +16,7 @@ use slipway_debian::package::is_package_name;
 use slipway_oci::Platform;
 use slipway_release::{
     Download, File, Files, Format, ManifestFormat, Needs, Package, PackageFormat, Published,
-    Script, Scripts, Step, checksums, fill, notes, unit_path,
+    Script, Scripts, Step, checksums, fill, is_document, notes, unit_path,
 };
 
 use crate::cli::temp_dir::TempDir;
@@ -54,16 +55,6 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
-
-/// Starts of the names of files that go into every archive, in lower case.
-const DOCUMENTS: [&str; 6] = [
-    "changelog",
-    "copying",
-    "licence",
-    "license",
-    "notice",
-    "readme",
-];
 
 /// The programs that were built for a platform.
 pub struct Programs {
@@ -119,8 +110,9 @@ impl Release<'_> {
         for made in in_parallel(programs, |one| self.archives(one, &new)) {
             artifacts.extend(made?);
         }
-        for made in in_parallel(programs, |one| self.packages(one, &new)) {
-            artifacts.extend(made?);
+        // One after another, since xz takes hundreds of megabytes.
+        for one in programs {
+            artifacts.extend(self.packages(one, &new)?);
         }
         let sums = checksums(artifacts.iter().map(|it| (it.name.as_str(), it.hex())));
         let title = format!("{} {}", self.name, self.source.version);
@@ -449,8 +441,7 @@ impl Release<'_> {
         let mut files = Files::default();
         for entry in sorted(self.root)? {
             let name = name_of(&entry);
-            let lower = name.to_lowercase();
-            if entry.is_file() && DOCUMENTS.iter().any(|start| lower.starts_with(start)) {
+            if entry.is_file() && is_document(&name) {
                 files.add(archive, name, File::read(&entry)?)?;
             }
         }
@@ -606,19 +597,24 @@ fn field<'a>(what: &str, key: &str, value: Option<&'a str>) -> Result<&'a str> {
     }
 }
 
-/// Calls a function with each item, in a thread of its own. The results are in the order of the items.
+/// Calls a function with each item, as many at once as there are processors. The results are in the order of the
+/// items.
 fn in_parallel<T: Sync, R: Send>(items: &[T], call: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let call = &call;
-    thread::scope(|scope| {
-        let threads: Vec<_> = items
-            .iter()
-            .map(|item| scope.spawn(move || call(item)))
-            .collect();
-        let results = threads.into_iter().map(|thread| thread.join());
-        results
-            .map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    })
+    let count = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut results = Vec::new();
+    for group in items.chunks(count) {
+        thread::scope(|scope| {
+            let threads: Vec<_> = group
+                .iter()
+                .map(|item| scope.spawn(move || call(item)))
+                .collect();
+            for thread in threads {
+                results.push(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+        });
+    }
+    results
 }
 
 /// The C libraries of programs for Linux. There is at least one.
