@@ -131,7 +131,7 @@
         );
       buildPhase = ''
         cargo ${cargoDependenciesCommand} --offline -j "$NIX_BUILD_CORES" ${flags}
-        # the members' own stand-ins must not be taken for the real ones
+        # Cargo must not take the members' stand-ins for the real packages.
         for member in ${concatStringsSep " " (map (local: local.manifest.package.name) workspace.locals)}; do
           find target -path "*/.fingerprint/$member-*" -prune -exec rm -rf {} +
         done
@@ -154,7 +154,7 @@ in
           '')
           workspace.locals)}
         chmod -R u+w .
-        # cargo goes by the times of files: all of one age is fresh, and newer sources are to be built
+        # cargo compares the times of files. If all are equal, nothing is compiled; newer sources are.
         cp -r ${dependencies}/target target
         chmod -R u+w target
         find target -exec touch -d @1 {} +

@@ -166,7 +166,7 @@
     ${forEachGit (n: _: ''${place} ${builtins.elemAt checkouts n} "$NIX_BUILD_TOP/git/${toString n}"'')}
     export CARGO_HOME=$NIX_BUILD_TOP/cargo
     mkdir -p "$CARGO_HOME"
-    # On the command line, it goes before what the project's own settings say of mirrors.
+    # On the command line, it takes precedence over mirrors in the project's own settings.
     sed "s|@top@|$NIX_BUILD_TOP|" ${toFile "cargo-sources.toml" (numbered replaced + forEachGit replacedGit)} >"$NIX_BUILD_TOP/sources.toml"
     cargo() {
       command cargo --config "$NIX_BUILD_TOP/sources.toml" "$@"
@@ -254,7 +254,7 @@ in
           cp -r ${source} source
           chmod -R u+w source
           cd source
-          # cargo goes by the times of files: all of one age is fresh, and newer sources are to be built
+          # cargo compares the times of files. If all are equal, nothing is compiled; newer sources are.
           cp -r ${dependencies}/target target
           chmod -R u+w target
           find target -exec touch -h -d @1 {} +

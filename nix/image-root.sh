@@ -1,4 +1,4 @@
-# What a program expects below / whatever it is: certificates, users, a place for temporary files.
+# Makes the files at / that every program expects: certificates, users, a directory for temporary files.
 
 mkdir -p "$out/etc/ssl/certs" "$out/tmp"
 

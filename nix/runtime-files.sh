@@ -1,9 +1,10 @@
-# Links what the closure's libraries open, by $rows of runtime-files.nix, and all files of $runtimePackages.
+# Links the files that libraries of the closure open, as $rows of runtime-files.nix list them, and all files of
+# $runtimePackages.
 
 mkdir "$out"
 shopt -s dotglob nullglob
 
-# Whether the directory $1 has files of several packages, so that it must be one in the image, too.
+# Whether the directory $1 has files of several packages. It must then be a directory in the image, not a link.
 isShared() {
   case $1 in
     /etc | /etc/* | /lib | /usr | /usr/bin | /usr/lib | "/usr/lib/$gnu" | /usr/libexec | /usr/sbin | /usr/share | /usr/share/misc) true ;;
@@ -11,8 +12,8 @@ isShared() {
   esac
 }
 
-# Links the file or directory $2 of a package as $1. Where another package has the directory, too, what is in
-# them is linked; the first package counts where both have a file.
+# Links the file or directory $2 of a package as $1. If another package has the same directory, its entries are
+# linked instead. If both have the same file, the first package wins.
 link() {
   local path=$1 source=$2 child earlier
   if [[ -d $source && ! -L $source ]]; then

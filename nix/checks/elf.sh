@@ -1,4 +1,4 @@
-# Every program and library in the image is for its machine, has its loader and finds its libraries and their symbols.
+# Checks that every program and library in the image is for its machine, and finds its loader, libraries and symbols.
 
 slipway-verify "$image"
 

@@ -1,4 +1,4 @@
-# An example's program says what it should.
+# Checks what an example's program prints.
 
 $emulator "$program" >said
 diff "$expected" said

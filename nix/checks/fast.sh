@@ -1,3 +1,3 @@
-# The checks that it names have passed.
+# Succeeds if the checks that it names have succeeded.
 
 printf '%s\n' $checks >"$out"

@@ -1,5 +1,5 @@
-# librdkafka was built with what the reporter's users may ask of it; its configure leaves out in
-# silence what it does not find.
+# Checks that librdkafka has the features that users of the reporter may configure. Its configure script
+# silently leaves out features whose libraries it does not find.
 
 for feature in LZ4_EXT SASL_OAUTHBEARER SASL_SCRAM SSL ZLIB ZSTD; do
   grep -qE "PKGCONFIG .*\<$feature\>" "$librdkafka/lib/librdkafka.so.1" || {

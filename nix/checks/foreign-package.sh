@@ -1,4 +1,4 @@
-# The image is for the package's platform, and runs its main program.
+# Checks that the image is for the package's platform and runs its main program.
 
 slipway-pack unpack --platform "$oci" "$image" root
 [[ -x root$package/bin/greet ]]

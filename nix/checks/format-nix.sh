@@ -1,4 +1,4 @@
-# Every Nix file is formatted.
+# Checks that every Nix file is formatted.
 
 "$formatter/bin/nix-format" --check $files
 

@@ -1,4 +1,4 @@
-# The image holds what it should and says what it should, and stays small.
+# Checks the image's files, configuration and size.
 
 fail() {
   echo "$image: $*" >&2
@@ -14,7 +14,7 @@ grep -q '^nonroot:x:65532:65532:' root/etc/passwd || fail "/etc/passwd has no us
 [[ -z $(find root -type f -perm +6000) ]] || fail "files are setuid or setgid"
 [[ -z $(find root -type f -perm -o+w) ]] || fail "files are world-writable"
 
-# the one blob that is a config
+# The configuration is the only such blob.
 config=$(grep -l '"rootfs"' "$image"/blobs/sha256/* | head -n 1)
 IFS=/ read -r os architecture variant <<<"$oci"
 for words in "\"os\":\"$os\"" "\"architecture\":\"$architecture\"" ${variant:+"\"variant\":\"$variant\""} \

@@ -1,4 +1,4 @@
-# Built twice from the same sources, the files are the same, byte for byte.
+# Checks that two builds from the same sources give the same bytes.
 
 set -- $first
 for again in $second; do

@@ -1,5 +1,5 @@
-# A program of a release file needs nothing but the system, and prints what is expected. The output has the program,
-# and what it should print.
+# Checks that a program of a release file needs nothing but the system, and prints what is expected. The output has
+# the program and the expected text.
 set -o pipefail
 
 mkdir "$out"
@@ -26,10 +26,10 @@ case $os in
       printf '%s\n' /usr/lib/libSystem.B.dylib /usr/lib/libiconv.2.dylib
     )
     llvm-readobj --macho-version-min "$name" | grep -q 'Version: 11.0'
-    # the magic number of an embedded signature
+    # The magic number of an embedded signature.
     LC_ALL=C grep -q $'\xfa\xde\x0c\xc0' "$name"
     ;;
-  # The end-to-end tests run it.
+  # The end-to-end tests run the program.
   windows)
     libraries=$(llvm-readobj --coff-imports "$name.exe" | sed -n 's/^  Name: //p' | tr A-Z a-z | sort -u)
     for library in $libraries; do

@@ -1,4 +1,4 @@
-# The program runs: five messages go to a broker and come back in order.
+# Checks that the program runs: five messages go to a broker and come back in order.
 set -o pipefail
 
 $emulator "$program/bin/reporter" --embedded-broker --count 5 --interval 0.1 | tee messages

@@ -1,5 +1,5 @@
-# What the compilers produce starts: static programs need nothing but themselves, and every program runs on
-# kernels with the largest pages.
+# Checks that compiled programs start: static programs need no other files, and every program runs on kernels with
+# the largest pages.
 
 mkdir static
 
@@ -46,7 +46,7 @@ for program in static/*; do
   }
 done
 
-# A page size that a project asks for is raised to the largest that kernels have.
+# If a project asks for a page size, the largest one that kernels have is used instead.
 $CC -Wl,-z,max-page-size=4096 hello.c -o small-pages
 for alignment in $($READELF --program-headers --wide small-pages | sed -n 's/^ *LOAD .* //p'); do
   if ((alignment < pageSize)); then

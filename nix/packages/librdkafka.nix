@@ -28,7 +28,7 @@
           cd librdkafka
           patch -p1 <${./librdkafka/begin-again.patch}
           patch -p1 <${./librdkafka/monotonic-waits.patch}
-          # asked for, but only the C library is built
+          # configure wants a C++ compiler, although only the C library is built.
           export CXX=$CC
         '';
         # librdkafka's configure script is not from autoconf.
@@ -51,7 +51,7 @@
           mv "$out/lib/pkgconfig" "$dev/lib/pkgconfig"
           rm "$out"/lib/*.a "$out/lib/librdkafka.so"
           ln -s "$out/lib/librdkafka.so.1" "$dev/lib/librdkafka.so"
-          # what links dynamically need not know what librdkafka itself is made of
+          # Programs that link dynamically do not need to know what librdkafka links to.
           rm "$dev"/lib/pkgconfig/*-static.pc
           sed -i "s,^libdir=.*,libdir=$dev/lib,; s,^includedir=.*,includedir=$dev/include,; /^Requires.private/d" \
             "$dev"/lib/pkgconfig/*.pc

@@ -1,15 +1,14 @@
-# Compiles what the packages of a workspace, $members, depend on; of these themselves there are only
-# stand-ins. That one of those does not compile, because another wants something of it, is no fault of the
-# program: what is left out here is built with the program.
+# Compiles the dependencies of a workspace's packages, $members. The packages themselves are stand-ins without
+# code. A stand-in may fail to compile because another package needs something from it. That is not an error:
+# whatever is not compiled here is compiled with the program.
 
-# Programs that the builds of crates run, as they say that they are missing, and what lib.targets has them by.
+# Programs that build scripts run: how an error names a missing one, and its attribute in lib.targets.
 tools='cmake|is `cmake` not installed
 bindgenHook|nable to find libclang
 perl|perl.*\(No such file\|not found\)
 protoc|not find `protoc`'
 
-# The workspace's lints, of whatever setting, are for its sources and not for the stand-ins. cargo caps the
-# lints of crates from outside by itself.
+# The workspace's lints are for its sources, not for the stand-ins. cargo itself caps the lints of other crates.
 capLints() {
   local rustc
   rustc=$(command -v rustc)
@@ -32,7 +31,7 @@ buildDependencies() {
   ); then
     failed=$(sed -n 's/^error: could not compile `\([^`]*\)`.*/\1/p
       s/^error: failed to run custom build command for `\([^` ]*\).*/\1/p' "$log")
-    # Where crates that do not need it went on, an error is far from the end of the log.
+    # Other crates may have been compiled after the error, so it may be far from the end of the log.
     sed -n '/^error/,/^ *Compiling \|^warning: build failed/p' "$log" | grep -v '^ *Compiling ' | tail -n 16 >&2
     if grep -q '^error: rustc .* is not supported' "$log"; then
       echo 'error: a crate asks for a newer Rust than the workspace does; let flake.nix say: rust = "rustc-web";' >&2
@@ -52,7 +51,7 @@ buildDependencies() {
       [[ " $members " = *" $name "* ]] || return 1
     done
   fi
-  # the stand-ins must not be taken for the real ones
+  # Cargo must not take the stand-ins for the real packages.
   for member in $members; do
     find target -path "*/.fingerprint/$member-????????????????" -prune -exec rm -rf {} +
   done

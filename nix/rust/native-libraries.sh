@@ -1,6 +1,5 @@
-# Says, before anything is compiled, which crates of the build need a Debian package that slipway.lock
-# does not have. $lacking has lines CRATE|FEATURES|PACKAGES; with one of the features the crate compiles a
-# copy of its own.
+# Reports, before anything is compiled, which crates need a Debian package that slipway.lock does not have.
+# $lacking has lines CRATE|FEATURES|PACKAGES. With one of the features, the crate compiles its own copy.
 
 checkNativeLibraries() {
   local crate features packages used feature own failed=

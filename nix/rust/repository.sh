@@ -5,7 +5,7 @@ cp -r "$files" "$out/repository"
 chmod -R u+w "$out/repository"
 cd "$out/repository"
 
-# The nearest directory above $1 whose manifest is that of a workspace; none if $1 has its own.
+# Prints the nearest directory above $1 that has a workspace's manifest, or nothing if $1 is a workspace itself.
 workspaceOf() {
   local directory=$1
   while ! grep -q '^\[workspace[].]' "$directory/Cargo.toml" 2>/dev/null; do
@@ -22,7 +22,7 @@ workspaceOf() {
 while IFS='|' read -r name directory; do
   workspace=$(workspaceOf "$directory")
   if [[ -n $workspace ]]; then
-    # What it says itself is from where it is.
+    # Paths in its own manifest are relative to it.
     awk -v workspace="../../repository/$workspace" '
       /^\[/ { inPackage = $0 ~ /^\[package\]/ }
       inPackage && /^workspace *=/ { next }

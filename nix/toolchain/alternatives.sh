@@ -1,13 +1,13 @@
-# Debian's alternatives: files of several packages under one name, of which the highest priority counts.
-# Packages declare theirs in the maintainer script that runs after they are installed, by calls of
+# Debian's alternatives: several packages have a file of one name, and the one with the highest priority wins.
+# Packages declare their alternatives in the maintainer script that runs after they are installed, by calls of
 # update-alternatives(1).
 
 # Prints LINK, PATH and PRIORITY, between tabs, of each alternative that the maintainer script $1 declares.
-# A restricted shell reads the script: variables and loops count, but nothing is run or written.
+# A restricted shell reads the script. It evaluates variables and loops, but runs no program and writes no file.
 declaredAlternatives() {
   [[ -f $1 ]] && grep -q 'update-alternatives.*--install\|--install.*update-alternatives' <(tr '\n' ' ' <"$1") || return 0
   [[ $(head -n 1 "$1") = '#!'*/@(sh|bash|dash)* ]] || return 0
-  # What is only for the terminal would be refused as writing.
+  # Output to the terminal would be refused as writing.
   sed -E 's|[0-9]*>+ *(/dev/null\|&[0-9])||g; /^[[:space:]]*set -[a-z]+[[:space:]]*$/d' "$1" >"$NIX_BUILD_TOP/script"
   (
     cd "$NIX_BUILD_TOP"
@@ -53,8 +53,8 @@ layOutAlternatives() {
   done
 }
 
-# Prints the packages, each on a line: those that declare alternatives first, by their highest priority,
-# and else as they were.
+# Prints the packages, one per line: first those that declare alternatives, by their highest priority, then the
+# others in their order.
 byPriority() {
   local package priority
   for package; do

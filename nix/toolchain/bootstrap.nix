@@ -14,7 +14,7 @@ derivation {
   args = [
     "-c"
     ''
-      # busybox is the applet whose name it is called by
+      # busybox acts as the applet whose name it is called by.
       (exec -a mkdir "$busybox" -p "$out/bin")
       cd "$out/bin"
       for applet in $(exec -a busybox "$busybox" --list); do

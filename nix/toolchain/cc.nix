@@ -67,7 +67,7 @@ in
             size=''${size%%,*}
             ((size >= ${toString platform.pageSize})) || arg=''${arg/max-page-size=$size/max-page-size=${toString platform.pageSize}}
             ;;
-          # a response file
+          # A response file.
           @*) [[ ! -r ''${arg#@} || " $(<"''${arg#@}") " != *[[:space:]\"]-static?(-pie)[[:space:]\"]* ]] || static=yes ;;
         esac
         args+=("$arg")

@@ -44,7 +44,7 @@
       ${crossing}
       set(CMAKE_C_COMPILER ${platform.gnu}-cc)
       set(CMAKE_CXX_COMPILER ${platform.gnu}-c++)
-      # for link-time optimization
+      # For link-time optimization.
       foreach(language C CXX)
         find_program(CMAKE_''${language}_COMPILER_AR ${platform.gnu}-ar)
         find_program(CMAKE_''${language}_COMPILER_RANLIB ${platform.gnu}-ranlib)

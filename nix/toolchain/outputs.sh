@@ -1,5 +1,5 @@
-# What only compilers read goes to the output `dev`, where a package has one: an image holds neither it
-# nor what it refers to.
+# Moves files that only compilers read to the output `dev`, if a package has one. Images have neither this output nor
+# what it refers to.
 
 separateDev() {
   local file
@@ -15,7 +15,7 @@ separateDev() {
     mv "$file" "$dev/bin"
   done
 
-  # What the linker is given: archives, and the names of libraries without a version.
+  # Files for the linker: archives, and the names of libraries without a version.
   for file in "$out"/lib/*.a "$out"/lib/*.so; do
     [[ -e $file ]] || continue
     mkdir -p "$dev/lib"
@@ -31,13 +31,13 @@ separateDev() {
   rm -f "$out"/lib/*.la
 
   find "$dev" -type f \( -name '*.pc' -o -name '*.cmake' \) | while read -r file; do
-    # CMake's files name what they describe by their own place
+    # CMake's files find what they describe relative to themselves.
     sed -i "s|$out/include|$dev/include|g; s|^includedir=.*prefix}/include|includedir=$dev/include|
       s|\${_IMPORT_PREFIX}/include|$dev/include|g; s|\${_IMPORT_PREFIX}/|$out/|g" "$file"
   done
 }
 
-# Says what would bring the toolchain into an image.
+# Reports files that would bring the toolchain into an image.
 noteToolchain() {
   local input paths='' place file
   for input in $initialPath $nativeBuildInputs; do paths+=$input$'\n'; done

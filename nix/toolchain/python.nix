@@ -27,9 +27,9 @@ in
           cp -r "$library"/lib/python3.13/. "$out/lib/python3.13"
           chmod -R u+w "$out/lib/python3.13"
         done
-        # the machine's own, which are not there
+        # These are the machine's own, which do not exist here.
         find "$out/lib" -type l ! -exec test -e {} \; -exec rm {} +
-        # The package's own is broken by patchelf, which cannot change this program in the order in which
+        # patchelf damages the package's own program. It cannot change this program in the order in which
         # it changes all others.
         dpkg-deb -x ${minimal.src} tree
         python=$out/bin/python3.13

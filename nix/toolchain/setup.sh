@@ -1,5 +1,5 @@
-# The build environment and its phases. A package changes a phase by an attribute of its name
-# (buildPhase = "…") or adds to it by preBuild, postBuild and their like.
+# The build environment and its phases. A package replaces a phase with an attribute of the same name
+# (buildPhase = "…"), or adds to it with preBuild, postBuild and so on.
 
 PATH=
 for dir in $nativeBuildInputs $initialPath; do
@@ -9,18 +9,18 @@ export PATH
 
 export CC=$gnu-cc AR=$gnu-ar LD=$gnu-ld NM=$gnu-nm OBJCOPY=$gnu-objcopy RANLIB=$gnu-ranlib
 export READELF=$gnu-readelf STRIP=$gnu-strip PKG_CONFIG=$gnu-pkg-config CC_FOR_BUILD=$buildGnu-cc
-# cargo, the crate cc and the crate pkg-config look these up by target
+# cargo and the crates cc and pkg-config look these up by target.
 export PKG_CONFIG_ALLOW_CROSS=1
 export SOURCE_DATE_EPOCH=1
-# jemalloc and its crates compile the size of a page in, as its logarithm, and abort on kernels with larger pages.
+# jemalloc compiles in the logarithm of the page size, and aborts on kernels with larger pages.
 export JEMALLOC_SYS_WITH_LG_PAGE=${JEMALLOC_SYS_WITH_LG_PAGE:-$lgPageSize} je_cv_lg_page=${je_cv_lg_page:-$lgPageSize}
 # There is no /bin/sh.
 SHELL=$(command -v bash)
 export SHELL CONFIG_SHELL=$SHELL
 
-# Where several inputs have a library of one name, Debian's alternatives say which counts.
+# If several inputs have a library of the same name, Debian's alternatives decide which one is used.
 source "$stdenv/alternatives"
-# Flags for the compiler wrapper, which adds those for the C library by itself.
+# Flags for the compiler wrapper, which adds those for the C library itself.
 cflags='' ldflags='' pcPath=''
 for dir in $(byPriority $buildInputs); do
   for include in "$dir/include/$gnu" "$dir/include"; do
@@ -80,8 +80,8 @@ installPhase() {
   make SHELL="$SHELL" $makeFlags install
 }
 
-# Debug information goes, and so does every directory of RUNPATH in which nothing is needed: what is
-# left are the references that make the runtime closure.
+# Removes debug information, and directories of RUNPATH that have no needed library. The remaining references make
+# the runtime closure.
 fixupPhase() {
   local output file magic
   for output in $outputs; do
@@ -101,7 +101,7 @@ runPhase() {
   local pre=pre$capital post=post$capital
   echo "phase: $1"
   eval "${!pre:-}"
-  # An attribute of the phase's name comes as a variable and takes the place of the function.
+  # An attribute with the phase's name arrives as a variable, and replaces the function.
   if [[ -n ${!phase:-} ]]; then eval "${!phase}"; else "$phase"; fi
   eval "${!post:-}"
 }

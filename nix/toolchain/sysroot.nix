@@ -27,7 +27,7 @@ in
         mkdir -p "$out"
         for deb in $packages; do dpkg-deb -x "$deb" "$out"; done
         rm -rf "$out/etc" "$out/lib64" "$out/usr/share"
-        # libc.so is a linker script with /lib in its paths
+        # libc.so is a linker script that names paths below /lib.
         ln -s usr/lib "$out/lib"
         ln -s usr/lib64 "$out/lib64"
       ''

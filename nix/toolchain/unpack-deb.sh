@@ -1,6 +1,6 @@
-# Unpacks the package $src into $out: /usr becomes the root, documentation but for the licence is
-# left out, and what is ELF finds its libraries in $out and $depends. An empty $interpreter says
-# that this is the C library, which nothing may change.
+# Unpacks the package $src into $out. /usr becomes the root, documentation except the license is left out, and ELF
+# files find their libraries in $out and $depends. An empty $interpreter means that this is the C library, which must
+# not be changed.
 
 dpkg-deb -x "$src" "$out"
 cd "$out"
@@ -22,7 +22,7 @@ fi
 source "$alternatives"
 packages=("$out" $(byPriority $depends))
 
-# Prints where the packages have a path of a Debian system, each place on a line.
+# Prints where the packages have a path of a Debian system, one place per line.
 placesOf() {
   local package path=${1#/usr}
   for package in "${packages[@]}"; do
@@ -44,7 +44,7 @@ normalize() {
   printf '/%s\n' "${parts[*]}"
 }
 
-# Links lead to the store: within the package, or, as from a -dev package to its library, to another.
+# Links lead to the store: to the same package, or to another, as from a -dev package to its library.
 find . -type l | while read -r link; do
   target=$(readlink "$link")
   if [[ $target != /* ]]; then
@@ -65,8 +65,8 @@ for package in "${packages[@]}"; do
   [[ ! -d $package/lib/$gnu ]] || rpath+=${rpath:+:}$package/lib/$gnu
 done
 
-# Prints the store's places of the directories in $2, Debian's own RUNPATH of the file $1, without those
-# that every library is looked for in. Plugins may be in them too, so none is dropped.
+# Prints the store's directories for those in $2, Debian's own RUNPATH of the file $1, without the default ones.
+# Unused directories stay, because plugins may be in them.
 translateRunpath() {
   local entry entries place places=
   IFS=: read -r -a entries <<<"$2"

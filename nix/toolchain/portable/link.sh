@@ -3,7 +3,7 @@
 # command without these arguments.
 #
 # Libraries with an archive are linked statically, unless the archive needs what no library has. The others, such as
-# those of Kerberos, are needed of the system that the program runs on.
+# those of Kerberos, must be on the system that the program runs on.
 
 # Sets `linked`, the arguments with the archives of all libraries except those in `refused`.
 linkStatically() {
@@ -26,20 +26,20 @@ linkStatically() {
     esac
     linked+=("$arg")
   done
-  # In the archives of all libraries the linker finds what the archives need of each other, and in shared objects
-  # what no archive has.
+  # The linker finds what archives need from each other in the archives of all libraries, and in shared objects what
+  # no archive has.
   linked+=('-Wl,--start-group')
   for file in "${archives[@]}"; do
     [[ -n ${refused[$file]:-} ]] || linked+=("$file")
   done
   linked+=('-Wl,--end-group' '-Wl,--as-needed' "${shared[@]}")
-  # Archives can have C++.
+  # Archives may contain C++.
   [[ " ${compiler[*]} ${args[*]} " != *' --sysroot='*-sysroot-cxx-* ]] || linked+=(-lstdc++ -lm)
 }
 
 if [[ " ${args[*]} " != *' -shared '* && " ${args[*]} " != *' -c '* ]]; then
   link=$(dirname "${BASH_SOURCE[0]}")
-  # The shared objects are not those of the system that the program will run on.
+  # These shared objects are not those of the system that the program will run on.
   args=("-L$link" '-Wl,--wrap=__libc_start_main' '-Wl,--allow-shlib-undefined' "${args[@]}")
   directories=() archives=() shared=()
   for arg in "${args[@]}"; do
@@ -50,7 +50,7 @@ if [[ " ${args[*]} " != *' -shared '* && " ${args[*]} " != *' -c '* ]]; then
       [[ ! -e $file || $directory = "$link" || -e ${file%/*}/libc.so.6 ]] || archives+=("$file")
     done
     for file in "$directory"/lib*.so.*; do
-      # The C library and the compiler's have others in their place.
+      # The C library and the compiler's libraries are replaced by others.
       name=${file##*/}
       [[ ! -f $file || -e $link/${name%%.so.*}.so ]] || shared+=("$file")
     done
