@@ -11,7 +11,7 @@ substitute = false"
 here=$PWD
 slipway=$PWD/target/driver/slipway
 [[ -x $slipway ]] || {
-  echo "error: target/driver/slipway is not there; run: make" >&2
+  echo "error: target/driver/slipway does not exist; run: make" >&2
   exit 1
 }
 

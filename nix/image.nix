@@ -32,7 +32,7 @@ in
       if package ? platformName
       then targets.${package.platformName}
       else if fitting == []
-      then throw "${package.name} is for ${nixSystem}, which is no platform of Slipway's; name a target"
+      then throw "${package.name} is for ${nixSystem}, which is not a platform of Slipway; name a target"
       else head fitting,
     # attribute set of strings: annotations of the manifest
     annotations ? {},

@@ -34,16 +34,16 @@ buildDependencies() {
     # Other crates may have been compiled after the error, so it may be far from the end of the log.
     sed -n '/^error/,/^ *Compiling \|^warning: build failed/p' "$log" | grep -v '^ *Compiling ' | tail -n 16 >&2
     if grep -q '^error: rustc .* is not supported' "$log"; then
-      echo 'error: a crate asks for a newer Rust than the workspace does; let flake.nix say: rust = "rustc-web";' >&2
+      echo 'error: a crate needs a newer Rust than the workspace; set rust = "rustc-web" in flake.nix' >&2
     fi
     while IFS='|' read -r tool words; do
       if grep -q "$words" "$log"; then
-        echo "error: the build of a crate runs a program that is not there; let flake.nix say: nativeBuildInputs = target: [target.$tool];" >&2
+        echo "error: a build script needs a program that is missing; set nativeBuildInputs = target: [target.$tool] in flake.nix" >&2
       fi
     done <<<"$tools"
     while IFS='|' read -r tool words; do
       if grep -qE "(error|failed|panicked|unable|could not|cannot|executing|running|run|find).*\\<($words)\\>|\\<($words)\\>.*(not found|not installed|No such file|missing)" "$log"; then
-        echo "error: the build of a crate runs ${words%%|*}; run: slipway add --build $tool, and let flake.nix say: nativeBuildInputs = target: [target.tools.$tool];" >&2
+        echo "error: a build script needs ${words%%|*}; run: slipway add --build $tool, and set nativeBuildInputs = target: [target.tools.$tool] in flake.nix" >&2
       fi
     done <<<"$packagedTools"
     [[ -n $failed ]] || return 1

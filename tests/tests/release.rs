@@ -874,7 +874,7 @@ fn init_takes_over_what_goreleaser_was_told() -> Result<()> {
     ensure!(unpacked.join("docs/guide.md").exists(), "no guide");
     ensure!(!unpacked.join("generate").exists(), "an unwanted program");
 
-    // A broken file is no reason to write nothing.
+    // A broken file must not prevent the release files.
     project.write(".goreleaser.yaml", "builds: [\n")?;
     let output = project.slipway(&["init", "--force"])?.outcome()?;
     let warning = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -976,7 +976,7 @@ fn a_commit_without_a_version_is_only_released_as_a_snapshot() -> Result<()> {
 fn settings_that_cannot_be_met_are_explained() -> Result<()> {
     let project = tagged("v1.2.3")?;
     for (from, to, error) in [
-        ("\"tar.gz\"", "\"rar\"", "\"rar\" is no format of archives"),
+        ("\"tar.gz\"", "\"rar\"", "\"rar\" is not an archive format"),
         (
             "\"doc\"",
             "\"../doc\"",
@@ -991,7 +991,7 @@ fn settings_that_cannot_be_met_are_explained() -> Result<()> {
         (
             "files =",
             "archive-name = \"{name}_{oss}\"\nfiles =",
-            "has {oss}, which is no placeholder; these are: {name}, {version}, {os}, {arch}",
+            "has {oss}, which is not a placeholder; the placeholders are {name}, {version}, {os}, {arch}",
         ),
         (
             "files =",
@@ -1006,7 +1006,7 @@ fn settings_that_cannot_be_met_are_explained() -> Result<()> {
         (
             "files =",
             "manifests = [\"apt\"]\nfiles =",
-            "\"apt\" is no kind of manifest; these are: aur, homebrew, nix, scoop",
+            "\"apt\" is not a kind of manifest; the kinds are aur, homebrew, nix, scoop",
         ),
         (
             "files =",

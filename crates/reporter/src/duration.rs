@@ -21,7 +21,7 @@ pub fn parse(text: &str) -> Result<Duration> {
         _ => bail!("its unit is not one of ms, s, m, h; write for example 500ms or 5s"),
     };
     let Ok(number) = number.parse::<f64>() else {
-        bail!("it is no duration; write seconds (5 or 0.5) or a unit (500ms, 5s, 2m, 1h)");
+        bail!("it is not a duration; write seconds (5 or 0.5) or a unit (500ms, 5s, 2m, 1h)");
     };
     match Duration::try_from_secs_f64(number * seconds_each) {
         Ok(duration) if duration <= LONGEST => Ok(duration),

@@ -96,7 +96,7 @@ fn split_port(entry: &str) -> Result<(&str, Option<&str>)> {
     };
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || !name.chars().all(legal) {
-        bail!("it is no host name; write host or host:port");
+        bail!("it is not a host name; write host or host:port");
     }
     Ok((name, port))
 }

@@ -333,7 +333,7 @@ fn assignment(text: &str, origin: String) -> Result<Assignment> {
             origin,
         }),
         // Do not show the text: it may be a misplaced secret.
-        None => Err(anyhow!("{origin} is no property; write name=value")),
+        None => Err(anyhow!("{origin} is not a property; write name=value")),
     }
 }
 

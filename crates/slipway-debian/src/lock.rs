@@ -231,7 +231,7 @@ impl Lock {
             }
             let is_below = |path: &&String| !path.split('/').any(|part| matches!(part, "" | ".."));
             if let Some(bad) = row.crates.values().find(|path| !is_below(path)) {
-                return Err(format!("{bad:?} is no path in a repository"));
+                return Err(format!("{bad:?} is not a path in a repository"));
             }
         }
         for row in &lock.packages {

@@ -36,7 +36,7 @@ impl FromStr for Archive {
         match text {
             "debian" => Ok(Self::Debian),
             "debian-security" => Ok(Self::DebianSecurity),
-            _ => Err(format!("{text:?} is no archive of Debian's")),
+            _ => Err(format!("{text:?} is not an archive of Debian")),
         }
     }
 }

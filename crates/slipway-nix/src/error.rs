@@ -39,7 +39,7 @@ pub enum Error {
     )]
     WithinStorePath { path: String, root: String },
 
-    #[error("{path} is no store path and no link to one: it is not below {store}")]
+    #[error("{path} is neither a store path nor a link to one: it is not below {store}")]
     NotOfTheStore { path: String, store: String },
 
     #[error("{path}: {source}")]

@@ -287,7 +287,7 @@ impl Client {
         };
         let url = resolve(from, location).ok_or_else(|| {
             refuse(format!(
-                "it leads to {:?}, which is no address",
+                "it leads to {:?}, which is not an address",
                 quote(location)
             ))
         })?;

@@ -79,7 +79,7 @@ pub enum Error {
         said: String,
     },
 
-    #[error("{what} is not there{said}")]
+    #[error("{what} was not found{said}")]
     NotFound { what: String, said: String },
 
     #[error("{host} refused {what} with status {status}{said}")]

@@ -77,7 +77,7 @@ impl Node {
             if *own != descriptor.media_type {
                 let named = &descriptor.media_type;
                 return Err(wrong(format!(
-                    "it says that it is {own}, what names it says {named}"
+                    "it says that it is {own}, but its descriptor says {named}"
                 )));
             }
         }

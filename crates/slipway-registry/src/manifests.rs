@@ -147,7 +147,10 @@ fn checked(
     if let Some(expected) = expected.filter(|it| it.size != size) {
         return Err(Error::Protocol {
             what: what.to_owned(),
-            reason: format!("it has {size} bytes, what names it says {}", expected.size),
+            reason: format!(
+                "it has {size} bytes, but its descriptor says {}",
+                expected.size
+            ),
         });
     }
     Ok((Descriptor::new(media_type, found, size), bytes))

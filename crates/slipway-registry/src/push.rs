@@ -218,7 +218,7 @@ impl Target<'_> {
             docker_manifests::translate(&image.tree, &recompressed)?;
         for manifest in left_out {
             progress.note(&format!(
-                "warning: {host} does not get manifest {manifest}, which is no image: Docker's formats have no \
+                "warning: {host} does not get manifest {manifest}, which is not an image: Docker's formats have no \
                  form for it"
             ));
         }

@@ -315,7 +315,7 @@ fn keeps_the_login_on_redirects_within_the_registry_and_limits_redirects() {
     registry.fail("PUT /v2/team/app/manifests/v1", [moved("v1?x=1")]);
     let client = ada(registry.host(), "hunter2");
     let error = fixture.push(&client, &[name(&registry)]).unwrap_err();
-    assert!(error.to_string().contains("no address"), "{error}");
+    assert!(error.to_string().contains("not an address"), "{error}");
     fixture.push(&client, &[name(&registry)]).unwrap();
     assert!(registry.has_tag("team/app", "v1"));
 

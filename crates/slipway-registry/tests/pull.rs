@@ -158,7 +158,10 @@ fn rejects_manifests_with_a_wrong_media_type() {
         [Fault::Header("Content-Type", docker.into())],
     );
     let error = pushed.error(":v1");
-    assert!(error.to_string().contains("what names it says"), "{error}");
+    assert!(
+        error.to_string().contains("but its descriptor says"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -185,7 +188,7 @@ fn reports_missing_references_and_invalid_manifests() {
     assert!(
         error
             .to_string()
-            .contains("/app:v2 is not there (MANIFEST_UNKNOWN"),
+            .contains("/app:v2 was not found (MANIFEST_UNKNOWN"),
         "{error}"
     );
     pushed.registry.fail(

@@ -24,10 +24,10 @@ pub enum Error {
     )]
     Twice { name: String, file: String },
 
-    #[error("{0:?} is no format of archives; these are: tar.gz, tar.zst, zip")]
+    #[error("{0:?} is not an archive format; the formats are tar.gz, tar.zst, zip")]
     Format(String),
 
-    #[error("{0:?} is no format of packages; these are: archlinux, deb, rpm")]
+    #[error("{0:?} is not a package format; the formats are archlinux, deb, rpm")]
     PackageFormat(String),
 
     #[error(
@@ -43,7 +43,7 @@ pub enum Error {
         what: String,
     },
 
-    #[error("{0:?} is no kind of manifest; these are: aur, homebrew, nix, scoop")]
+    #[error("{0:?} is not a kind of manifest; the kinds are aur, homebrew, nix, scoop")]
     ManifestFormat(String),
 
     #[error(

@@ -210,7 +210,7 @@ fi
     }
 
     /// What a scriptlet of RPM does. The distribution's presets decide whether a unit is enabled.
-    /// Without systemd, and without units that can be enabled, systemctl fails, which is no harm.
+    /// Without systemd, and without units that can be enabled, systemctl fails, which does no harm.
     pub fn rpm(&self, step: Step) -> String {
         let Self { enabled, running } = self;
         match step {

@@ -28,7 +28,7 @@ pub fn fill(setting: &'static str, template: &str, values: &[(&str, &str)]) -> R
                 .collect();
             let known = known.join(", ");
             return Err(wrong(format!(
-                "has {{{name}}}, which is no placeholder; these are: {known}"
+                "has {{{name}}}, which is not a placeholder; the placeholders are {known}"
             )));
         };
         text += value;
@@ -57,9 +57,9 @@ mod tests {
         for (template, expected) in [
             (
                 "{name}_{arc}",
-                "has {arc}, which is no placeholder; these are: {name}, {os}",
+                "has {arc}, which is not a placeholder; the placeholders are {name}, {os}",
             ),
-            ("{{ .Os }}", "has {{ .Os }, which is no placeholder"),
+            ("{{ .Os }}", "has {{ .Os }, which is not a placeholder"),
             ("{name", "has a { without a }"),
             ("name}", "has a } without a {"),
         ] {

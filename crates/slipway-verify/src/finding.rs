@@ -201,7 +201,7 @@ impl fmt::Display for Fault {
             Fault::NoLinkTarget { target } => {
                 write!(
                     f,
-                    "is a hard link to {target}, which is no file of the image"
+                    "is a hard link to {target}, which is not a file of the image"
                 )
             }
             Fault::LinkCircle => f.write_str("is a link that leads in a circle"),

@@ -844,7 +844,7 @@ fn finds_devices_symlink_loops_and_path_traversal() {
         [
             "/etc/passwd: has an absolute name in its layer",
             "a/../../b: has .. in its name",
-            "z: is a hard link to nowhere, which is no file of the image",
+            "z: is a hard link to nowhere, which is not a file of the image",
             "x/inside: is a link that leads in a circle",
             ".wh.: is a whiteout of no file",
             "/dev/null: is a character device",

@@ -299,7 +299,9 @@ fn rejects_arguments_that_are_not_store_paths() {
     let (mut store, _) = Store::with_hello();
     let refused = |path: &Path| error(&store.pack(path, &["-o", "image"]));
     assert!(refused(Path::new("/nowhere")).contains("/nowhere: No such file"));
-    assert!(refused(&store.machine.path("work")).contains("is no store path and no link to one"));
+    assert!(
+        refused(&store.machine.path("work")).contains("is neither a store path nor a link to one")
+    );
     assert!(refused(&store.machine.path("store/short")).contains("is not a store path"));
     let derivation = store.path("hello.drv", 'd');
     assert!(refused(&derivation).contains("is a derivation; build it"));
@@ -384,6 +386,9 @@ fn does_not_overwrite_existing_output() {
     let message = error(&store.pack(&hello, &["-o", "image"]));
     assert!(message.contains("image exists already"), "{message}");
     let no_parent = error(&store.pack(&hello, &["-o", "no/such/image"]));
-    assert!(no_parent.contains("no/such is no directory"), "{no_parent}");
+    assert!(
+        no_parent.contains("no/such is not a directory"),
+        "{no_parent}"
+    );
     assert!(!store.machine.path("home/.cache").exists());
 }

@@ -61,7 +61,7 @@ fn split(words: &[String]) -> Result<(&str, Vec<Reference>)> {
     let (image, references) = match words {
         [first, rest @ ..] if image_source::is_local(first) => (&**first, rest),
         [first, ..] if !first.contains('/') => {
-            bail!("{first} is no layout and no archive here, and an image comes first")
+            bail!("{first} is neither a layout nor an archive, and the image comes first")
         }
         words => (image_source::DEFAULT, words),
     };

@@ -114,7 +114,7 @@ pub fn check_free(output: &Output) -> Result<()> {
     let parent = temp_dir::parent(destination);
     if !parent.is_dir() {
         bail!(
-            "{} is no directory, so {} cannot be made; make it first",
+            "{} is not a directory, so {} cannot be made; make it first",
             parent.display(),
             destination.display()
         );

@@ -103,7 +103,7 @@ pub fn anywhere(name: &str, client: &Client, contents: Contents) -> Result<Sourc
         bail!("there is no file or directory {name}");
     }
     let reference: Reference = name.parse().with_context(|| {
-        format!("{name} is no file or directory here, and no image in a registry")
+        format!("{name} is neither a file or directory here nor an image in a registry")
     })?;
     let temp_dir = TempDir::new()?;
     let layout = temp_dir.path().join("layout");

@@ -95,7 +95,7 @@ pub fn explain(error: NixError, nix: &Nix, project: &Project, options: &seeds::O
     let log = nix.log(failed).unwrap_or_default();
     if needs_newer_rust(&log) {
         return anyhow::anyhow!(
-            "{error}; it may need a newer Rust, let flake.nix say: rust = \"rustc-web\";"
+            "{error}; it may need a newer Rust; set rust = \"rustc-web\" in flake.nix"
         );
     }
     let files: Vec<File> = missing(&log).into_iter().collect();
@@ -119,8 +119,8 @@ pub fn explain(error: NixError, nix: &Nix, project: &Project, options: &seeds::O
             // No package has the file, so it belongs to the program itself.
             Some(Err(error)) if is_in_none(&error) => {}
             Some(Err(error)) => known += &format!("{error}; "),
-            // Without an index, suggest the file; `slipway add` looks it up. What only looks like a program
-            // is no reason for a suggestion.
+            // Without an index, suggest the file; `slipway add` looks it up. Something that only looks like a program
+            // does not justify a suggestion.
             None if file.kind == Kind::Program => {}
             None => {
                 words.insert(file.to_string());
@@ -140,7 +140,7 @@ pub fn explain(error: NixError, nix: &Nix, project: &Project, options: &seeds::O
             .map(|it| format!("target.tools.{it}"))
             .collect();
         steps.push(format!(
-            "run: slipway add --build {}, and let flake.nix say: nativeBuildInputs = target: [{}];",
+            "run: slipway add --build {}, and set nativeBuildInputs = target: [{}] in flake.nix",
             Vec::from_iter(programs).join(" "),
             tools.join(" ")
         ));

@@ -165,7 +165,7 @@ fn warn_of_submodules(root: &Path, installables: &[String]) {
     if !submodules.is_empty() {
         eprintln!(
             "warning: Nix leaves git submodules out, so these directories are empty in what it builds: {}; to have \
-             them: slipway build '.?submodules=1#image', or let flake.nix say inputs.self.submodules = true (Nix \
+             them: slipway build '.?submodules=1#image', or set inputs.self.submodules = true in flake.nix (Nix \
              2.27 or later)",
             submodules.join(", ")
         );

@@ -112,7 +112,7 @@ pub fn unpack(layout: &Layout, output: &Path) -> Result<Vec<String>> {
     for blob in &manifest.layers {
         let Some(name) = blob.annotations.get(TITLE) else {
             bail!(
-                "the blob {} has no name of a file; this is no artifact of files",
+                "the blob {} has no file name; this is not an artifact of files",
                 blob.digest
             );
         };
