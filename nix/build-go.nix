@@ -50,6 +50,8 @@
   version ? null,
   # attribute set: the flake with the sources, whose revision goes into the build information
   self ? {},
+  # bool: whether to keep debug information in an output of its own, `debug`
+  separateDebugInfo ? false,
   # bool: whether to run the tests instead of building programs
   test ? false,
   ...
@@ -102,6 +104,11 @@
     if withCgo
     then ["-linkmode=external"]
     else [];
+  # arguments of the linker that leave out debug information
+  strip =
+    if separateDebugInfo
+    then []
+    else ["-s" "-w"];
   tagFlags =
     if tags == []
     then []
@@ -178,7 +185,7 @@ in
         inherit name packages;
         inherit (stamp) modified moduleVersion revision;
         stamp = ./go/stamp.sh;
-        linkFlags = concatStringsSep " " (["-s" "-w"] ++ linkMode ++ versionFlags ++ ldflags);
+        linkFlags = concatStringsSep " " (strip ++ linkMode ++ versionFlags ++ ldflags);
         unpackPhase = ''
           cp -r ${source} source
           chmod -R u+w source

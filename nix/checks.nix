@@ -175,6 +175,7 @@ in
       inherit (build) stdenv;
     };
   }
+  // import ./checks/debug-info.nix {inherit check root targets;}
   // import ./checks/releases.nix {inherit check examples slipway;}
   // listToAttrs (concatLists (attrValues (mapAttrs ofExample examples)))
   // listToAttrs (concatMap ofPlatform (attrNames targets))

@@ -41,6 +41,8 @@
   test ? false,
   # attribute set: environment variables of the build, such as GOAMD64 = "v3"
   env ? {},
+  # bool: whether to keep debug information of the programs in an output of its own, `debug`
+  debugInfo ? false,
   # function from a target of lib.targets to a list: further programs for the build, such as
   # target: [target.protoc]
   nativeBuildInputs ? _: [],
@@ -93,6 +95,7 @@
         buildInputs = inputs.buildInputs ++ buildInputs target;
         locked = go;
         packages = map (row: row.package) programs;
+        separateDebugInfo = debugInfo;
         tags = chosenTags;
       }
       // args);
@@ -114,7 +117,7 @@
     else cgo;
 in
   project {
-    inherit env image locked mirrors nativeBuildInputs platforms securityMirrors src targetPackages test;
+    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors src targetPackages test;
     programs =
       map (row: {
         inherit (row) name;

@@ -5,6 +5,7 @@
   slipways,
 } @ given: {
   # the arguments of lib.mkProject and lib.mkGoProject of these names, which rust-project.nix describes
+  debugInfo,
   env,
   image,
   mirrors,
@@ -276,12 +277,18 @@
       indexOf = name: slipway.index (map (platformName: built.${platformName}.images.${name}) platformNames);
     in
       forPlatforms (platformName: let
-        inherit (built.${platformName}) images programs;
+        inherit (built.${platformName}) images programs workspace;
       in
         [
           (named "image-${platformName}" images.${main})
           (named "program-${platformName}" programs.${main})
         ]
+        # debug information of all programs
+        ++ (
+          if debugInfo
+          then [(named "debug-${platformName}" workspace.debug)]
+          else []
+        )
         ++ concatMap (name: [
           (named "image-${name}-${platformName}" images.${name})
           (named "${name}-${platformName}" programs.${name})

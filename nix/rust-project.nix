@@ -36,6 +36,8 @@
   test ? false,
   # attribute set: environment variables of the build, such as LIBSQLITE3_SYS_USE_PKG_CONFIG = "1"
   env ? {},
+  # bool: whether to keep debug information of the programs in an output of its own, `debug`
+  debugInfo ? false,
   # function from a target of lib.targets to a list: further programs for the build, such as
   # target: [target.cmake]
   nativeBuildInputs ? _: [],
@@ -160,6 +162,7 @@
           then "build --release"
           else "build --release --ignore-rust-version";
         inherit (main) name;
+        separateDebugInfo = debugInfo;
         packages = namesOf chosen;
         programs = namesOf programs;
         cargoArguments = concatStringsSep " " (
@@ -197,7 +200,7 @@
     // label "version" "version";
 in
   project {
-    inherit env image locked mirrors nativeBuildInputs platforms securityMirrors src targetPackages test;
+    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors src targetPackages test;
     programs =
       map (one: {
         inherit (one) name;

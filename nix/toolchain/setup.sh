@@ -33,6 +33,12 @@ for dir in $(byPriority $buildInputs); do
     [[ ! -d $pkgconfig ]] || pcPath+=${pcPath:+:}$pkgconfig
   done
 done
+if [[ -n ${separateDebugInfo:-} ]]; then
+  cflags+=' -g'
+  # Debuggers find debug information by the build ID.
+  ldflags+=' -Wl,--build-id=sha1'
+  export CARGO_PROFILE_RELEASE_DEBUG=full CARGO_PROFILE_RELEASE_STRIP=none
+fi
 export "NIX_CFLAGS_COMPILE_$platformName=$cflags"
 export "NIX_LDFLAGS_$platformName=$ldflags"
 export "PKG_CONFIG_PATH_$platformName=$pcPath"
@@ -80,15 +86,30 @@ installPhase() {
   make SHELL="$SHELL" $makeFlags install
 }
 
+# Copies the debug information of a program or library to the output `debug`, where debuggers expect it.
+copyDebugInfo() {
+  local id
+  id=$($READELF --notes "$1" | sed -n 's/^ *Build ID: //p')
+  if [[ -z $id ]]; then
+    echo "note: $1 has no build ID, so its debug information is dropped"
+    return
+  fi
+  local directory=$debug/lib/debug/.build-id/${id:0:2}
+  mkdir -p "$directory"
+  $OBJCOPY --only-keep-debug --compress-debug-sections=zlib "$1" "$directory/${id:2}.debug"
+}
+
 # Removes debug information, and directories of RUNPATH that have no needed library. The remaining references make
 # the runtime closure.
 fixupPhase() {
   local output file magic
   for output in $outputs; do
+    [[ $output != debug ]] || continue
     find "${!output}" -type f | while read -r file; do
       IFS= LC_ALL=C read -r -d '' -n 4 magic <"$file" || true
       [[ $magic = $'\x7fELF' ]] || continue
       chmod u+w "$file"
+      [[ -z ${separateDebugInfo:-} ]] || copyDebugInfo "$file"
       $STRIP --strip-unneeded "$file"
       ! patchelf --print-rpath "$file" >/dev/null 2>&1 || patchelf --shrink-rpath "$file"
     done
@@ -111,4 +132,6 @@ genericBuild() {
   for phase in ${phases:-unpack patch configure build check install fixup}; do
     runPhase "$phase"
   done
+  # Also builds without a program must have this output.
+  [[ -z ${separateDebugInfo:-} ]] || mkdir -p "$debug"
 }

@@ -135,6 +135,8 @@
     outputs ? ["out"],
     # attribute set: further attributes of the result
     passthru ? {},
+    # bool: whether to keep debug information in an output of its own, `debug`
+    separateDebugInfo ? false,
     ...
   } @ args: let
     language =
@@ -163,7 +165,14 @@
         buildInputs = inputs;
         builder = "${bootstrap}/bin/bash";
         initialPath = [bootstrap] ++ language.tools ++ [debs.make patchelf pkg-config];
-        inherit nativeBuildInputs outputs;
+        inherit nativeBuildInputs separateDebugInfo;
+        outputs =
+          outputs
+          ++ (
+            if separateDebugInfo
+            then ["debug"]
+            else []
+          );
       });
   in
     package
