@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Descriptor, MediaType, null};
+use crate::{Descriptor, Image, MediaType, null};
 
 /// Lists a manifest for each platform. As `index.json`, it lists the content of a layout.
 ///
@@ -34,4 +34,18 @@ impl Index {
             annotations: BTreeMap::new(),
         }
     }
+}
+
+/// The annotations that all these images have, with the same values. The index of the images has
+/// them too, because registries show the annotations of what a tag names.
+pub fn shared_annotations<'a>(
+    images: impl IntoIterator<Item = &'a Image>,
+) -> BTreeMap<String, String> {
+    let mut images = images.into_iter();
+    let annotations = |image: &'a Image| &image.manifest().value().annotations;
+    let mut shared = images.next().map(annotations).cloned().unwrap_or_default();
+    for image in images {
+        shared.retain(|name, value| annotations(image).get(name) == Some(value));
+    }
+    shared
 }

@@ -41,7 +41,7 @@ pub use descriptor::{Descriptor, Document};
 pub use digest::{Algorithm, Digest, Hasher};
 pub use error::{Error, Result};
 pub use image::{Image, Manifest};
-pub use index::Index;
+pub use index::{Index, shared_annotations};
 pub use layer::{Layer, LayerSource};
 pub use layer_dir::LayerDir;
 pub use layer_reader::{EntryKind, LayerEntry};

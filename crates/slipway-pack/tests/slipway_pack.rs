@@ -208,7 +208,12 @@ fn merges_two_platforms_into_an_index_and_unpacks_them() {
     store.image("arm", "linux/arm64", &[]);
     store.image("amd", "linux/amd64", &["--max-layers", "1"]);
     store.succeed(&["index", "--out", "index", "arm", "amd"]);
-    assert_eq!(store.layout("index").images().unwrap().len(), 2);
+    let layout = store.layout("index");
+    assert_eq!(layout.images().unwrap().len(), 2);
+    // What all images say, the index says, too.
+    let index = layout.read_index(layout.top().unwrap()).unwrap();
+    let annotations: Vec<_> = index.value().annotations.iter().collect();
+    assert_eq!(annotations.len(), 2, "{annotations:?}");
 
     for platform in ["linux/arm64", "linux/amd64"] {
         let root = platform.replace('/', "-");

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Layout, LayoutWriter};
-use crate::{Descriptor, Digest, Document, Error, Image, Index, MediaType, Platform, Result};
+use crate::{
+    Descriptor, Digest, Document, Error, Image, Index, MediaType, Platform, Result,
+    shared_annotations,
+};
 
 /// One input of a merge.
 pub struct Part {
@@ -44,6 +47,8 @@ pub fn merge(directory: &Path, layouts: &[Layout]) -> Result<Layout> {
 /// order of the parts does not matter, and then the attestations of those images. Each blob
 /// is copied once and checked, so the result is self-contained. Only the layers of parts with
 /// [`Taken::Documents`] are not copied.
+///
+/// The index has the annotations that all images share, and `annotations`, which replace them.
 pub fn merge_parts(
     directory: &Path,
     parts: &[Part],
@@ -99,7 +104,8 @@ pub fn merge_parts(
     }
     manifests.extend(attestations.into_values());
     let mut index = Index::new(manifests);
-    index.annotations = annotations;
+    index.annotations = shared_annotations(images.values().map(|(_, image)| image));
+    index.annotations.extend(annotations);
     let top = writer.add_document(&Document::new(MediaType::Index, index)?)?;
     writer.finish(top)
 }

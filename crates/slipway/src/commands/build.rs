@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 use slipway_nix::{Nix, StorePath};
 use slipway_oci::layout::LayoutWriter;
-use slipway_oci::{Document, Index, Layout, MediaType, Platform};
+use slipway_oci::{Document, Index, Layout, MediaType, Platform, shared_annotations};
 use slipway_progress::seconds;
 
 use crate::GlobalOptions;
@@ -61,7 +61,8 @@ pub struct Build {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = name_and_value)]
     labels: Vec<(String, String)>,
 
-    /// Add an annotation to the manifests, or to the index with `index:` before KEY
+    /// Add an annotation to the manifests and their index, or only to the index with `index:` before
+    /// KEY
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = name_and_value)]
     annotations: Vec<(String, String)>,
 
@@ -222,7 +223,8 @@ impl Build {
             [image] if layouts.iter().all(is_image) => image.clone(),
             _ => {
                 let mut index = Index::new(manifests);
-                index.annotations = of_index;
+                index.annotations = shared_annotations(images.values().map(|(_, image)| image));
+                index.annotations.extend(of_index);
                 writer.add_document(&Document::new(MediaType::Index, index)?)?
             }
         };
