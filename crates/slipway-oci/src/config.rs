@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::healthcheck::Healthcheck;
 use crate::{Digest, Error, Layer, Platform, Result, Timestamp, null};
 
 /// An image config. Source: OCI image-spec, config.md, "Properties".
@@ -65,6 +66,24 @@ pub struct RuntimeConfig {
         deserialize_with = "null::or_default"
     )]
     pub exposed_ports: BTreeMap<String, Nothing>,
+    /// Directories that engines mount a volume on, sorted. In JSON they are keys of empty objects.
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null::or_default"
+    )]
+    pub volumes: BTreeMap<String, Nothing>,
+    /// The signal that ends the program: `SIGTERM`, or its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// Docker's field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+    /// The shell of `CMD-SHELL` health checks and of builds on this image. Docker's field.
+    #[serde(
+        skip_serializing_if = "is_empty",
+        deserialize_with = "null::or_default"
+    )]
+    pub shell: Vec<String>,
 }
 
 /// An empty JSON object.
@@ -118,6 +137,35 @@ pub fn ports(ports: &[String]) -> Result<BTreeMap<String, Nothing>> {
     ports.iter().map(port).collect()
 }
 
+/// Makes [`RuntimeConfig::volumes`] of paths.
+pub fn volumes(paths: &[String]) -> BTreeMap<String, Nothing> {
+    let volume = |path: &String| (path.clone(), Nothing {});
+    paths.iter().map(volume).collect()
+}
+
+/// The signals of Linux by number, from 1. Source: signal(7).
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+/// The number of the last real-time signal.
+const LAST_SIGNAL: u8 = 64;
+
+/// Whether `text` is a signal as the OCI image-spec has it: `SIGNAME`, `SIGRTMIN+3` or a number.
+fn is_signal(text: &str) -> bool {
+    match text.strip_prefix("SIG") {
+        Some("RTMIN" | "RTMAX") => true,
+        Some(name) => match name.strip_prefix("RTMIN+").or(name.strip_prefix("RTMAX-")) {
+            Some(offset) => offset.parse::<u8>().is_ok_and(|offset| offset <= 30),
+            None => SIGNALS.contains(&name),
+        },
+        None => text
+            .parse::<u8>()
+            .is_ok_and(|number| (1..=LAST_SIGNAL).contains(&number)),
+    }
+}
+
 impl RuntimeConfig {
     /// Rejects values that an engine would only reject when it starts the container.
     pub fn check(&self) -> Result<()> {
@@ -137,7 +185,18 @@ impl RuntimeConfig {
                 return fault(directory, "the working directory must be an absolute path");
             }
         }
+        for volume in self.volumes.keys() {
+            if !volume.starts_with('/') || volume.contains(':') {
+                return fault(volume, "a volume must be an absolute path without a colon");
+            }
+        }
+        if let Some(signal) = &self.stop_signal {
+            if !is_signal(signal) {
+                return fault(signal, "is not a signal, such as SIGINT or 2");
+            }
+        }
         let words = self.env.iter().chain(&self.entrypoint).chain(&self.cmd);
+        let words = words.chain(&self.shell);
         for word in words.chain(&self.user).chain(&self.working_dir) {
             if word.contains('\0') {
                 return fault(word, "no process can be given a zero byte");
@@ -244,8 +303,55 @@ mod tests {
             working_dir: Some("srv".to_owned()),
             ..RuntimeConfig::default()
         };
-        for runtime in [env("A"), env("=b"), env("A=\0"), workdir] {
+        let volume = |path: &str| RuntimeConfig {
+            volumes: volumes(&[path.to_owned()]),
+            ..RuntimeConfig::default()
+        };
+        let volumes = [volume("data"), volume("/data:ro"), volume("")];
+        let configs = [env("A"), env("=b"), env("A=\0"), workdir];
+        for runtime in configs.into_iter().chain(volumes) {
             assert!(config(runtime).is_err());
+        }
+    }
+
+    #[test]
+    fn volumes_signals_and_shells_are_written_as_engines_read_them() {
+        let runtime = RuntimeConfig {
+            volumes: volumes(&["/var/lib/app".to_owned(), "/data".to_owned()]),
+            stop_signal: Some("SIGINT".to_owned()),
+            shell: vec!["/bin/sh".to_owned(), "-c".to_owned()],
+            ..RuntimeConfig::default()
+        };
+        runtime.check().unwrap();
+        assert_eq!(
+            serde_json::to_string(&runtime).unwrap(),
+            r#"{"Volumes":{"/data":{},"/var/lib/app":{}},"StopSignal":"SIGINT","Shell":["/bin/sh","-c"]}"#
+        );
+    }
+
+    #[test]
+    fn signals_are_names_or_numbers() {
+        for signal in [
+            "SIGTERM",
+            "SIGRTMIN+3",
+            "SIGRTMAX-14",
+            "SIGRTMIN",
+            "1",
+            "64",
+        ] {
+            assert!(is_signal(signal), "{signal}");
+        }
+        for bad in [
+            "",
+            "TERM",
+            "sigterm",
+            "SIGNONE",
+            "0",
+            "65",
+            "-1",
+            "SIGRTMIN+31",
+        ] {
+            assert!(!is_signal(bad), "{bad}");
         }
     }
 }

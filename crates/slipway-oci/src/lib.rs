@@ -16,6 +16,7 @@ pub mod config;
 mod descriptor;
 mod digest;
 mod error;
+pub mod healthcheck;
 pub mod image;
 mod index;
 pub mod layer;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use slipway_oci::config::{self, RuntimeConfig};
+use slipway_oci::healthcheck::HealthcheckOptions;
 use slipway_oci::{Compression, Error, Platform, Timestamp};
 
 /// A validated CONFIG.json.
@@ -33,6 +34,13 @@ struct Fields {
     expose: Vec<String>,
     user: Option<String>,
     workdir: Option<String>,
+    #[serde(default)]
+    volumes: Vec<String>,
+    #[serde(rename = "stopSignal")]
+    stop_signal: Option<String>,
+    healthcheck: Option<HealthcheckOptions>,
+    #[serde(default)]
+    shell: Vec<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -66,6 +74,13 @@ impl PackConfig {
             working_dir: fields.workdir,
             labels: fields.labels,
             exposed_ports: config::ports(&fields.expose)?,
+            volumes: config::volumes(&fields.volumes),
+            stop_signal: fields.stop_signal,
+            healthcheck: fields
+                .healthcheck
+                .map(|options| options.healthcheck())
+                .transpose()?,
+            shell: fields.shell,
         };
         runtime.check()?;
         Ok(PackConfig {

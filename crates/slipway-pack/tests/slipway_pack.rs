@@ -50,6 +50,8 @@ impl Store {
             &format!(
                 r#"{{"platform":"{platform}","entrypoint":["/bin/app"],"cmd":["-v"],
                 "env":{{"B":"2","A":"1"}},"user":"65532:65532","workdir":"/","level":3,
+                "volumes":["/data"],"stopSignal":"SIGINT","shell":["/bin/sh","-c"],
+                "healthcheck":{{"test":["CMD","/bin/app"],"interval":"10s"}},
                 "labels":{{"org.opencontainers.image.version":"1","private":"x"}},
                 "annotations":{{"org.example.note":"y"}}}}"#
             ),
@@ -107,7 +109,9 @@ fn packs_a_layer_for_each_path_dependencies_first() {
         concat!(
             r#"{{"created":"1970-01-01T00:00:01Z","architecture":"arm64","os":"linux","config":{{"#,
             r#""User":"65532:65532","Env":["A=1","B=2"],"Entrypoint":["/bin/app"],"Cmd":["-v"],"#,
-            r#""WorkingDir":"/","Labels":{{"org.opencontainers.image.version":"1","private":"x"}}}},"#,
+            r#""WorkingDir":"/","Labels":{{"org.opencontainers.image.version":"1","private":"x"}},"#,
+            r#""Volumes":{{"/data":{{}}}},"StopSignal":"SIGINT","Healthcheck":{{"Test":["CMD","/bin/app"],"#,
+            r#""Interval":10000000000}},"Shell":["/bin/sh","-c"]}},"#,
             r#""rootfs":{{"type":"layers","diff_ids":["{0}","{1}","{2}"]}},"history":["#,
             r#"{{"created":"1970-01-01T00:00:01Z","created_by":"slipway-pack: {3}"}},"#,
             r#"{{"created":"1970-01-01T00:00:01Z","created_by":"slipway-pack: {4}"}},"#,
@@ -254,6 +258,18 @@ fn rejects_misspelled_or_missing_config_fields() {
         (r#"{"platform":"linux/arm64","level":23}"#, "1 to 22"),
         (r#"{"platform":"linux/arm64","workdir":"here"}"#, "absolute"),
         (r#"{"platform":"linux/arm64","env":{"A=B":""}}"#, "A=B"),
+        (
+            r#"{"platform":"linux/arm64","volumes":["data"]}"#,
+            "absolute",
+        ),
+        (
+            r#"{"platform":"linux/arm64","stopSignal":"TERM"}"#,
+            "SIGINT",
+        ),
+        (
+            r#"{"platform":"linux/arm64","healthcheck":{"test":"x","timeout":"soon"}}"#,
+            "is not a time",
+        ),
     ] {
         store.config("config.json", json);
         let arguments = [

@@ -191,6 +191,44 @@ fn image_has_the_requested_configuration() {
 }
 
 #[test]
+fn image_has_volumes_signal_shell_and_health_check() {
+    let (store, hello) = Store::with_hello();
+    let (image, _) = store.image(
+        &hello,
+        &[
+            "--volume=/var/lib/app",
+            "--stop-signal=SIGINT",
+            "--shell=/bin/sh",
+            "--shell=-c",
+            r#"--healthcheck={"test":"hello --check","interval":"30s","retries":2}"#,
+        ],
+    );
+    let runtime = &image.config().value().config;
+    assert!(runtime.volumes.contains_key("/var/lib/app"));
+    assert_eq!(runtime.stop_signal.as_deref(), Some("SIGINT"));
+    assert_eq!(runtime.shell, ["/bin/sh", "-c"]);
+    let check = runtime.healthcheck.as_ref().unwrap();
+    assert_eq!(check.test, ["CMD-SHELL", "hello --check"]);
+    assert_eq!((check.interval, check.retries), (30_000_000_000, 2));
+}
+
+#[test]
+fn creation_time_comes_from_source_date_epoch() {
+    let (store, hello) = Store::with_hello();
+    let mut command = store.machine.slipway(&["pack"]);
+    command.arg(&hello).args(["--output", "image"]);
+    command.env("CLOSURE", store.machine.path("closure.json"));
+    command.env("SOURCE_DATE_EPOCH", "86400");
+    stdout(&command.output().unwrap());
+    let layout = Layout::open(&store.machine.path("work/image")).unwrap();
+    let image = layout.images().unwrap().remove(0);
+    let time = "1970-01-02T00:00:00Z";
+    assert_eq!(image.config().value().created.as_deref(), Some(time));
+    let annotations = &image.manifest().value().annotations;
+    assert_eq!(annotations["org.opencontainers.image.created"], time);
+}
+
+#[test]
 fn prints_progress_as_json() {
     let (store, hello) = Store::with_hello();
     let (_, output) = store.image(&hello, &["--progress", "json"]);
@@ -352,6 +390,8 @@ fn rejects_bad_options_before_packing() {
             ["--entrypoint", "/bin/sh"],
             "is in none of the paths that are packed",
         ),
+        (["--volume", "data"], "must be an absolute path"),
+        (["--stop-signal", "TERM"], "TERM: is not a signal"),
     ] {
         let message = error(&store.pack(&hello, &[&["-o", "image"], &arguments[..]].concat()));
         assert!(message.contains(reason), "{message}");
@@ -370,6 +410,7 @@ fn rejects_bad_options_before_packing() {
         &["--platform", "arm64"],
         &["--created", "yesterday"],
         &["--cmd", "[1]"],
+        &["--healthcheck", "{}"],
         &["--output", "type=local,dest=x"],
     ] {
         let output = store.pack(&hello, &[&["-o", "image"], usage].concat());

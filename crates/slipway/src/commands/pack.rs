@@ -10,6 +10,7 @@ use clap::{ArgAction, ArgGroup};
 use slipway_nix::{Nix, PathInfo};
 use slipway_oci::compression::Method;
 use slipway_oci::config::{self, RuntimeConfig};
+use slipway_oci::healthcheck::{Healthcheck, HealthcheckOptions};
 use slipway_oci::layer_plan::{MAX_LAYERS, Planned, plan};
 use slipway_oci::{Closure, Image, LayerDir, Layout, Platform, StorePath, Timestamp};
 
@@ -58,6 +59,22 @@ pub struct Pack {
     #[arg(long, value_name = "PORT")]
     expose: Vec<String>,
 
+    /// Directory that engines mount a volume on
+    #[arg(long, value_name = "DIR")]
+    volume: Vec<String>,
+
+    /// Signal that ends the program: SIGINT, 2
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+
+    /// Docker's health check: {"test": ["CMD", "bin/app", "--check"], "interval": "30s"}
+    #[arg(long, value_name = "JSON", value_parser = healthcheck)]
+    healthcheck: Option<Healthcheck>,
+
+    /// Shell of health checks: a word (repeatable) or a JSON list
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    shell: Vec<Words>,
+
     /// Set a label; org.opencontainers.* labels become annotations as well
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     label: Vec<(String, String)>,
@@ -79,7 +96,7 @@ pub struct Pack {
     platform: Option<Platform>,
 
     /// Creation time: seconds since 1970, or `now`
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = created)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", env = "SOURCE_DATE_EPOCH", value_parser = created)]
     created: Timestamp,
 
     /// Output format
@@ -89,6 +106,9 @@ pub struct Pack {
     #[command(flatten)]
     export: Export,
 }
+
+/// Source: OCI image-spec, annotations.md, "Pre-Defined Annotation Keys".
+const CREATED: &str = "org.opencontainers.image.created";
 
 /// Words of a command line.
 #[derive(Clone)]
@@ -125,6 +145,12 @@ fn packing_of(text: &str) -> Result<Packing, String> {
     let packing = Packing { method, level };
     packing.compression().map_err(|e| e.to_string())?;
     Ok(packing)
+}
+
+fn healthcheck(json: &str) -> Result<Healthcheck, String> {
+    HealthcheckOptions::parse(json)
+        .and_then(|options| options.healthcheck())
+        .map_err(|e| e.to_string())
 }
 
 fn created(text: &str) -> Result<Timestamp, String> {
@@ -186,6 +212,10 @@ impl Pack {
             working_dir: self.workdir.clone(),
             labels: map_of(&self.label),
             exposed_ports: ports,
+            volumes: config::volumes(&self.volume),
+            stop_signal: self.stop_signal.clone(),
+            healthcheck: self.healthcheck(&given, &closure)?,
+            shell: words(&self.shell),
         };
         runtime.check()?;
         let platform = self.platform(&given, &closure)?;
@@ -199,22 +229,26 @@ impl Pack {
             place,
         )?;
         let layers: Vec<_> = layers.iter().map(LayerDir::layer).cloned().collect();
-        let image = Image::new(
-            platform,
-            runtime,
-            self.created,
-            map_of(&self.annotation),
-            &layers,
-        )?;
+        let image = Image::new(platform, runtime, self.created, self.annotations(), &layers)?;
         let top = writer.add_image(&image)?;
         Ok(writer.finish(top)?)
+    }
+
+    /// The annotations. If the creation time was given, it is one.
+    fn annotations(&self) -> BTreeMap<String, String> {
+        let mut annotations = BTreeMap::new();
+        if self.created != Timestamp::default() {
+            annotations.insert(CREATED.to_owned(), self.created.to_string());
+        }
+        annotations.extend(map_of(&self.annotation));
+        annotations
     }
 
     /// The entrypoint: the words of `--entrypoint`, or else the main program of the first path.
     fn entrypoint(&self, given: &[StorePath], closure: &Contents) -> Result<Vec<String>> {
         let mut entrypoint = words(&self.entrypoint);
         match entrypoint.first_mut() {
-            Some(program) => *program = self.program(program, given, closure)?,
+            Some(program) => *program = self.program("entrypoint", program, given, closure)?,
             None => {
                 let program = given.first().and_then(entrypoint_detection::main_program);
                 if let Some(program) = program {
@@ -232,17 +266,34 @@ impl Pack {
         Ok(entrypoint)
     }
 
-    /// The path in the image of the program `name`.
-    fn program(&self, name: &str, given: &[StorePath], closure: &Contents) -> Result<String> {
+    /// The health check. As `--entrypoint`, it can name a program by its path in a given path.
+    fn healthcheck(&self, given: &[StorePath], closure: &Contents) -> Result<Option<Healthcheck>> {
+        let mut healthcheck = self.healthcheck.clone();
+        if let Some([kind, program, ..]) = healthcheck.as_mut().map(|check| &mut check.test[..]) {
+            if kind == "CMD" && program.contains('/') {
+                *program = self.program("health check", program, given, closure)?;
+            }
+        }
+        Ok(healthcheck)
+    }
+
+    /// The path in the image of the program `name`, which is for `what`.
+    fn program(
+        &self,
+        what: &str,
+        name: &str,
+        given: &[StorePath],
+        closure: &Contents,
+    ) -> Result<String> {
         if name.starts_with('/') {
             let path = Path::new(name);
             if !closure.holds(path) {
                 bail!(
-                    "entrypoint {name} is in none of the paths that are packed; give its store path too"
+                    "{what} {name} is in none of the paths that are packed; give its store path too"
                 );
             }
             if !entrypoint_detection::is_program(path) {
-                bail!("entrypoint {name} is not an executable file");
+                bail!("{what} {name} is not an executable file");
             }
             return Ok(name.to_owned());
         }
@@ -259,7 +310,7 @@ impl Pack {
             // The program may be found at run time through the given PATH.
             None if self.env.iter().any(|(name, _)| name == "PATH") => Ok(name.to_owned()),
             None => bail!(
-                "entrypoint {name}: no path that is packed has a program {}",
+                "{what} {name}: no path that is packed has a program {}",
                 below.display()
             ),
         }
