@@ -4,7 +4,7 @@
 //! the image's layers.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::{Error, Result, StorePath};
 
@@ -13,6 +13,7 @@ use crate::{Error, Result, StorePath};
 pub struct Node {
     pub path: StorePath,
     pub references: Vec<StorePath>,
+    pub refers_to_itself: bool,
 }
 
 /// A set of store paths that contains every path they refer to, dependencies before dependents.
@@ -53,25 +54,62 @@ impl Closure {
         Closure::new(references)
     }
 
-    /// Builds a closure from each path's references. Self-references are allowed and dropped.
+    /// Builds a closure from each path's references, which may include the path itself.
     pub fn new(references: BTreeMap<StorePath, Vec<StorePath>>) -> Result<Closure> {
+        let mut own = BTreeSet::new();
         let normalize = |(path, mut refs): (StorePath, Vec<StorePath>)| {
+            if refs.contains(&path) {
+                own.insert(path.clone());
+            }
             refs.retain(|reference| *reference != path);
             refs.sort();
             refs.dedup();
             (path, refs)
         };
-        sort(references.into_iter().map(normalize).collect()).map(Closure)
+        let references = references.into_iter().map(normalize).collect();
+        let mut nodes = sort(references)?;
+        for node in &mut nodes {
+            node.refers_to_itself = own.contains(&node.path);
+        }
+        Ok(Closure(nodes))
     }
 
     /// The union of several closures.
     pub fn merge(closures: impl IntoIterator<Item = Closure>) -> Result<Closure> {
         let nodes = closures.into_iter().flat_map(|closure| closure.0);
-        Closure::new(
-            nodes
-                .map(|node| (node.path, node.references))
-                .collect::<BTreeMap<_, _>>(),
-        )
+        let references = |node: Node| {
+            let own = node.refers_to_itself.then(|| node.path.clone());
+            let references = node.references.into_iter().chain(own).collect();
+            (node.path, references)
+        };
+        Closure::new(nodes.map(references).collect())
+    }
+
+    /// Removes `list`, and of the paths that it refers to those whose content is copied to other
+    /// places. What a copy refers to stays, and so does a path that something else refers to, or
+    /// that refers to itself.
+    pub fn without_copies(self, list: &StorePath) -> Closure {
+        let copied: BTreeSet<StorePath> = self
+            .0
+            .iter()
+            .filter(|node| node.path == *list)
+            .flat_map(|node| node.references.clone())
+            .collect();
+        let mut needed: BTreeSet<StorePath> = BTreeSet::new();
+        let mut kept = Vec::new();
+        // Whatever refers to a path comes after it.
+        for node in self.0.into_iter().rev() {
+            if node.path == *list {
+                continue;
+            }
+            needed.extend(node.references.iter().cloned());
+            if !copied.contains(&node.path) || node.refers_to_itself || needed.contains(&node.path)
+            {
+                kept.push(node);
+            }
+        }
+        kept.reverse();
+        Closure(kept)
     }
 
     /// Removes `path` from the closure. It is an error if another path refers to it.
@@ -159,6 +197,7 @@ fn sort(references: BTreeMap<StorePath, Vec<StorePath>>) -> Result<Vec<Node>> {
     let node = |path| Node {
         references: references.remove(&path).unwrap_or_default(),
         path,
+        refers_to_itself: false,
     };
     Ok(order.into_iter().map(node).collect())
 }
@@ -277,6 +316,25 @@ mod tests {
     }
 
     #[test]
+    fn copied_paths_stay_if_something_refers_to_them() {
+        let nodes: [(&str, &[&str]); 7] = [
+            ("list", &["config", "font", "kit", "wrapper"]),
+            ("config", &[]),
+            ("font", &[]),
+            ("kit", &["kit", "libc"]),
+            ("wrapper", &["bash", "font"]),
+            ("bash", &["libc"]),
+            ("libc", &[]),
+        ];
+        let closure = Closure::parse(&graph(&nodes)).unwrap();
+        let closure = closure.without_copies(&path("list").parse().unwrap());
+        let mut names: Vec<&str> = closure.paths().map(StorePath::name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["bash", "font", "kit", "libc"]);
+        assert_eq!(Closure::merge([closure.clone()]).unwrap().0.len(), 4);
+    }
+
+    #[test]
     fn ignores_the_order_of_the_graph_file() {
         let mut nodes: Vec<(&str, &[&str])> = vec![("zlib", &[]), ("bz", &[]), ("app", &["bz"])];
         let one = order(&graph(&nodes));
@@ -286,10 +344,11 @@ mod tests {
     }
 
     #[test]
-    fn skips_the_deriver_and_drops_self_references() {
+    fn skips_the_deriver_and_tells_self_references_apart() {
         let a = path("a");
         let closure = Closure::parse(&format!("{a}\n/nix/store/x.drv\n1\n{a}\n")).unwrap();
         assert_eq!(closure.nodes()[0].references, []);
+        assert!(closure.nodes()[0].refers_to_itself);
     }
 
     #[test]

@@ -64,6 +64,23 @@ pub enum Error {
     #[error("{} is not a directory, so it cannot be laid at /", .0.display())]
     NotADirectory(PathBuf),
 
+    #[error("{path} comes from {first} and from {second}; leave one of them out")]
+    TwoSources {
+        path: String,
+        first: String,
+        second: String,
+    },
+
+    #[error("{path}, from {from}: {reason}")]
+    Contents {
+        path: String,
+        from: String,
+        reason: &'static str,
+    },
+
+    #[error("{} has no certificate in PEM format", .0.display())]
+    NoCertificate(PathBuf),
+
     #[error("layers {first} and {second} both hold {path}; leave one of them out")]
     LayersOverlap {
         first: Digest,

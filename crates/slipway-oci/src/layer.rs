@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::Files;
 use crate::tar_writer::TarWriter;
 use crate::tree::{self, Place};
 use crate::{Descriptor, Digest, Error, MediaType, Result, StorePath};
@@ -19,6 +20,8 @@ pub enum LayerSource {
     StorePaths(Vec<StorePath>),
     /// The content of this directory, at `/`.
     Root(PathBuf),
+    /// These files, each at its path.
+    Files(Files),
 }
 
 /// A packed layer. It describes the blob but not its location: see [`crate::LayerDir`] and
@@ -53,6 +56,7 @@ pub(crate) fn append<W: Write>(
     match source {
         LayerSource::StorePaths(paths) => append_store_paths(archive, paths),
         LayerSource::Root(tree) => append_root(archive, tree).map(|()| Vec::new()),
+        LayerSource::Files(files) => files.append(archive).map(|()| Vec::new()),
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 
 use tar::EntryType;
 
+use crate::accounts::Owner;
 use crate::compression::decoder;
 use crate::digest::DigestReader;
 use crate::sparse::Sparse;
@@ -25,6 +26,8 @@ pub struct LayerEntry<'a> {
     pub kind: EntryKind,
     /// Permissions with set-user-ID (04000), set-group-ID (02000) and the sticky bit (01000).
     pub mode: u32,
+    /// Numbers that no user can have are read as root's.
+    pub owner: Owner,
     /// Whether the file has capabilities, which raise the privileges of whoever runs it: the
     /// extended attribute `security.capability` of capabilities(7).
     pub capabilities: bool,
@@ -179,6 +182,14 @@ fn read_tar(
         let real_name = sparse.as_ref().and_then(|it| it.name.clone());
         let name = real_name.unwrap_or_else(|| entry.path_bytes().into_owned());
         let mode = entry.header().mode().map_err(fault)? & 0o7777;
+        let number = |field: io::Result<u64>| {
+            let number = field.ok().and_then(|number| number.try_into().ok());
+            number.unwrap_or_default()
+        };
+        let owner = Owner {
+            uid: number(entry.header().uid()),
+            gid: number(entry.header().gid()),
+        };
         let target = match kind {
             EntryType::Symlink | EntryType::Link => {
                 entry.link_name_bytes().unwrap_or_default().into_owned()
@@ -197,6 +208,7 @@ fn read_tar(
             name,
             kind: kind.into(),
             mode,
+            owner,
             capabilities,
             target,
             body,

@@ -10,12 +10,15 @@
 //!
 //! [OCI image specification]: https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md
 
+pub mod accounts;
 pub mod closure;
 pub mod compression;
 pub mod config;
+pub mod contents;
 mod descriptor;
 mod digest;
 mod error;
+pub mod files;
 pub mod healthcheck;
 pub mod image;
 mod index;
@@ -30,6 +33,7 @@ mod pipeline;
 mod platform;
 mod sparse;
 mod staging;
+pub mod system_files;
 mod tar_writer;
 mod timestamp;
 mod tree;
@@ -38,9 +42,11 @@ mod unpack;
 pub use closure::Closure;
 pub use compression::Compression;
 pub use config::ImageConfig;
+pub use contents::Contents;
 pub use descriptor::{Descriptor, Document};
 pub use digest::{Algorithm, Digest, Hasher};
 pub use error::{Error, Result};
+pub use files::Files;
 pub use image::{Image, Manifest};
 pub use index::{Index, shared_annotations};
 pub use layer::{Layer, LayerSource};
@@ -50,5 +56,6 @@ pub use layout::Layout;
 pub use media_type::MediaType;
 pub use platform::Platform;
 pub use slipway_store_path::StorePath;
+pub use system_files::SystemFiles;
 pub use timestamp::Timestamp;
 pub use unpack::unpack;

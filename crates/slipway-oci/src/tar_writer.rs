@@ -9,23 +9,31 @@ use std::path::PathBuf;
 
 use tar::{EntryType, Header};
 
+use crate::accounts::Owner;
 use crate::{Error, Result};
 
 const BLOCK: usize = 512;
 const NAME_LENGTH: usize = 100;
 
-/// Writes a tar in the GNU format: owner 0:0 without names, mtime 1, long names in separate
-/// entries. Source: GNU tar manual, "Basic Tar Format" and "GNU Extensions to the Archive
+/// Writes a tar in the GNU format: owners by number, 0:0 unless another is set, mtime 1, long names
+/// in separate entries. Source: GNU tar manual, "Basic Tar Format" and "GNU Extensions to the Archive
 /// Format"; OCI image-spec, layer.md, "File Attributes".
 pub(crate) struct TarWriter<W> {
     out: W,
     path: PathBuf,
+    owner: Owner,
 }
 
 impl<W: Write> TarWriter<W> {
     /// `path` is the file behind `out`, for error messages.
     pub fn new(out: W, path: PathBuf) -> TarWriter<W> {
-        TarWriter { out, path }
+        let owner = Owner::default();
+        TarWriter { out, path, owner }
+    }
+
+    /// Sets the owner of the entries that follow.
+    pub fn set_owner(&mut self, owner: Owner) {
+        self.owner = owner;
     }
 
     pub fn directory(&mut self, name: &[u8], mode: u32) -> Result<()> {
@@ -104,8 +112,8 @@ impl<W: Write> TarWriter<W> {
         }
         header.set_entry_type(kind);
         header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
+        header.set_uid(self.owner.uid.into());
+        header.set_gid(self.owner.gid.into());
         header.set_mtime(1);
         header.set_size(size);
         header.set_cksum();

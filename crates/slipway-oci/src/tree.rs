@@ -22,7 +22,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    fn directory_mode(self, name: &[u8]) -> u32 {
+    pub fn directory_mode(self, name: &[u8]) -> u32 {
         match (self, name) {
             (Place::Store, _) => 0o555,
             (Place::Root, b"tmp") => 0o1777,
@@ -30,7 +30,7 @@ impl Place {
         }
     }
 
-    fn file_mode(self, executable: bool) -> u32 {
+    pub fn file_mode(self, executable: bool) -> u32 {
         match (self, executable) {
             (Place::Store, false) => 0o444,
             (Place::Store, true) => 0o555,
@@ -66,10 +66,7 @@ pub(crate) fn append<W: Write>(
             let mode = place.file_mode(metadata.mode() & 0o100 != 0);
             append_file(archive, &path, &name, mode, metadata.len())?;
         } else {
-            return Err(Error::SpecialFile {
-                path,
-                kind: special(kind),
-            });
+            return Err(special_file(path, kind));
         }
     }
     Ok(())
@@ -88,9 +85,9 @@ pub(crate) fn children(directory: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(names)
 }
 
-fn append_file<W: Write>(
+pub(crate) fn append_file<W: Write>(
     archive: &mut TarWriter<W>,
-    path: &PathBuf,
+    path: &Path,
     name: &[u8],
     mode: u32,
     size: u64,
@@ -106,17 +103,18 @@ fn append_file<W: Write>(
         }
         left = left
             .checked_sub(read as u64)
-            .ok_or_else(|| Error::Changed(path.clone()))?;
+            .ok_or_else(|| Error::Changed(path.to_path_buf()))?;
         archive.content(&buffer[..read])?;
     }
     if left != 0 {
-        return Err(Error::Changed(path.clone()));
+        return Err(Error::Changed(path.to_path_buf()));
     }
     archive.end_file(size)
 }
 
-fn special(kind: FileType) -> &'static str {
-    if kind.is_socket() {
+/// The error for a file that is neither file, directory nor link.
+pub(crate) fn special_file(path: PathBuf, kind: FileType) -> Error {
+    let kind = if kind.is_socket() {
         "socket"
     } else if kind.is_fifo() {
         "named pipe"
@@ -124,7 +122,8 @@ fn special(kind: FileType) -> &'static str {
         "block device"
     } else {
         "character device"
-    }
+    };
+    Error::SpecialFile { path, kind }
 }
 
 #[cfg(test)]

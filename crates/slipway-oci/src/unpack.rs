@@ -8,9 +8,10 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
 use std::path::{Component, Path, PathBuf};
 
+use crate::accounts::Owner;
 use crate::layer_reader::{EntryKind, LayerEntry};
 use crate::staging::Staging;
 use crate::{Digest, Error, Image, Layout, Result};
@@ -21,7 +22,7 @@ const LINK_LIMIT: usize = 40;
 /// Applies the layers of `image`, found in `layout`, in order to the new directory `destination`.
 ///
 /// Modes are kept, except that the owner may write (so that the tree can be removed again) and that
-/// set-user-ID and set-group-ID are dropped; owners and times are not kept. Links are resolved as
+/// set-user-ID and set-group-ID are dropped. Owners are kept if this user may set them; times are not. Links are resolved as
 /// in a container, with `destination` as `/`. A path outside of it is an error, and so is a device.
 /// On an error nothing is left at `destination`.
 ///
@@ -55,6 +56,7 @@ impl LayerUnpacker<'_> {
             name,
             kind,
             mode,
+            owner,
             target,
             body,
             ..
@@ -89,6 +91,7 @@ impl LayerUnpacker<'_> {
                     remove(&path)?;
                     fs::create_dir(&path).map_err(Error::io("create", &path))?;
                 }
+                set_owner(&path, owner)?;
                 set_mode(&path, mode & 0o1777 | 0o700)?;
             }
             EntryKind::File => {
@@ -100,11 +103,13 @@ impl LayerUnpacker<'_> {
                     .open(&path)
                     .map_err(Error::io("create", &path))?;
                 io::copy(body, &mut file).map_err(Error::io("write", &path))?;
+                set_owner(&path, owner)?;
                 set_mode(&path, mode & 0o1777 | 0o200)?;
             }
             EntryKind::Symlink => {
                 remove(&path)?;
                 symlink(OsStr::from_bytes(&target), &path).map_err(Error::io("create", &path))?;
+                set_owner(&path, owner)?;
             }
             EntryKind::HardLink => {
                 let mut parents = parts(OsStr::from_bytes(&target)).map_err(refuse)?;
@@ -228,6 +233,26 @@ fn remove(path: &Path) -> Result<()> {
         Err(error) => Err(error),
     };
     removed.map_err(Error::io("remove", path))
+}
+
+/// Gives a file or a link to its owner. Only root may do that; for others, their files stay theirs.
+fn set_owner(path: &Path, owner: Owner) -> Result<()> {
+    let metadata = fs::symlink_metadata(path).map_err(Error::io("read", path))?;
+    if (metadata.uid(), metadata.gid()) == (owner.uid, owner.gid) {
+        return Ok(());
+    }
+    match lchown(path, Some(owner.uid), Some(owner.gid)) {
+        // A user namespace lacks most numbers.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(())
+        }
+        result => result.map_err(Error::io("write", path)),
+    }
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<()> {

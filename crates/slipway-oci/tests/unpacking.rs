@@ -5,7 +5,7 @@
 mod fixture;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use fixture::{Entry, directory, file, hard_link, layout, symlink, tar};
@@ -291,4 +291,27 @@ fn rejects_layers_that_do_not_match_the_config() {
     let image = mixed.images().unwrap().remove(0);
     let error = unpack(&mixed, &image, &place.path().join("root")).unwrap_err();
     assert!(matches!(error, Error::DiffId { .. }), "{error}");
+}
+
+#[test]
+fn owners_are_kept_if_this_user_may_set_them() {
+    let mut header = tar::Header::new_gnu();
+    header.as_old_mut().name[..5].copy_from_slice(b"data/");
+    header.set_entry_type(EntryType::Directory);
+    header.set_mode(0o750);
+    header.set_uid(1234);
+    header.set_gid(5678);
+    header.set_size(0);
+    header.set_cksum();
+    let mut bytes = header.as_bytes().to_vec();
+    bytes.resize(512 * 3, 0);
+    let unpacked = unpack_tars(vec![bytes]).unwrap();
+    let metadata = fs::metadata(unpacked.at("data")).unwrap();
+    let own = fs::metadata(unpacked.at(".")).unwrap();
+    let expected = match own.uid() {
+        0 => (1234, 5678),
+        uid => (uid, own.gid()),
+    };
+    assert_eq!((metadata.uid(), metadata.gid()), expected);
+    assert_eq!(metadata.mode() & 0o777, 0o750);
 }

@@ -6,22 +6,27 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt};
 use slipway_oci::compression::Method;
 use slipway_oci::layer_plan::MAX_LAYERS;
-use slipway_oci::{Compression, LayerSource, Platform, StorePath};
+use slipway_oci::{Compression, Platform, StorePath, SystemFiles};
 
 pub const USAGE: &str = "\
 slipway-pack makes OCI layers, images and indexes, the same bytes every time
 
 slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] STORE_PATH...
 slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] --root TREE
+slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] --contents CONTENTS.json
+slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] --system
+                    [--account NAME=UID[:GID[:HOME]]]... [--certificates FILE_OR_DIR]...
 slipway-pack image  --out DIR --config CONFIG.json --graph FILE... [--root TREE] [--layer DIR]...
-                    [--max-layers N]
+                    [--contents CONTENTS.json --contents-layer DIR] [--max-layers N]
 slipway-pack index  --out DIR LAYOUT...
 slipway-pack unpack --platform OS/ARCHITECTURE LAYOUT DIR
 
-layer   packs store paths, or TREE to lie at /, into DIR/blob and DIR/layer.json
+layer   packs store paths, TREE to lie at /, what CONTENTS.json lists, or users, certificates and
+        /tmp of a system into DIR/blob and DIR/layer.json
 image   packs the closures in FILE... (from exportReferencesGraph) into an image layout, with
         what is in the store path TREE at /; a --layer is used if the closures hold all of it;
-        at most N layers (100)
+        at most N layers (100); CONTENTS.json is a store path whose layer becomes the last one, and
+        what it lists is in the image only there
 index   merges image layouts into one, for all their platforms
 unpack  lays the layers of an image over each other in DIR";
 
@@ -30,17 +35,10 @@ pub enum Command {
     Version,
     Layer {
         out: PathBuf,
-        source: LayerSource,
+        source: Source,
         compression: Compression,
     },
-    Image {
-        out: PathBuf,
-        config: PathBuf,
-        graphs: Vec<PathBuf>,
-        root: Option<StorePath>,
-        layers: Vec<PathBuf>,
-        max_layers: usize,
-    },
+    Image(Image),
     Index {
         out: PathBuf,
         layouts: Vec<PathBuf>,
@@ -50,6 +48,31 @@ pub enum Command {
         layout: PathBuf,
         directory: PathBuf,
     },
+}
+
+/// The content of a layer.
+pub enum Source {
+    StorePaths(Vec<StorePath>),
+    Root(PathBuf),
+    Contents(PathBuf),
+    System(SystemFiles),
+}
+
+/// The parts of an image.
+pub struct Image {
+    pub out: PathBuf,
+    pub config: PathBuf,
+    pub graphs: Vec<PathBuf>,
+    pub root: Option<StorePath>,
+    pub layers: Vec<PathBuf>,
+    pub contents: Option<ContentsLayer>,
+    pub max_layers: usize,
+}
+
+/// What lies at paths outside the store, and its layer.
+pub struct ContentsLayer {
+    pub list: StorePath,
+    pub layer: PathBuf,
 }
 
 pub fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
@@ -70,7 +93,10 @@ pub fn parse(mut parser: Parser) -> Result<Command, lexopt::Error> {
 
 fn layer(mut parser: Parser) -> Result<Command, lexopt::Error> {
     let mut out = None;
-    let mut root = None;
+    let mut root: Option<OsString> = None;
+    let mut contents: Option<OsString> = None;
+    let mut is_system = false;
+    let mut system = SystemFiles::default();
     let mut method = Method::Zstd;
     let mut level = None;
     let mut paths = Vec::new();
@@ -78,6 +104,10 @@ fn layer(mut parser: Parser) -> Result<Command, lexopt::Error> {
         match argument {
             Arg::Long("out") => out = Some(parser.value()?),
             Arg::Long("root") => root = Some(parser.value()?),
+            Arg::Long("contents") => contents = Some(parser.value()?),
+            Arg::Long("system") => is_system = true,
+            Arg::Long("account") => system.accounts.push(parser.value()?.parse()?),
+            Arg::Long("certificates") => system.certificates.push(parser.value()?.into()),
             Arg::Long("compression") => method = parser.value()?.parse()?,
             Arg::Long("level") => level = Some(parser.value()?.parse()?),
             Arg::Value(path) => paths.push(path.parse()?),
@@ -85,11 +115,17 @@ fn layer(mut parser: Parser) -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    let source = match root {
-        Some(tree) if paths.is_empty() => LayerSource::Root(tree.into()),
-        Some(_) => return Err("a layer has --root or store paths, not both".into()),
-        None if paths.is_empty() => return Err("store paths or --root are missing".into()),
-        None => LayerSource::StorePaths(paths),
+    let source = match (root, contents, is_system, paths.is_empty()) {
+        (Some(tree), None, false, true) => Source::Root(tree.into()),
+        (None, Some(list), false, true) => Source::Contents(list.into()),
+        (None, None, true, true) => Source::System(system),
+        (None, None, false, false) => Source::StorePaths(paths),
+        (None, None, false, true) => {
+            return Err("store paths, --root, --contents or --system are missing".into());
+        }
+        _ => {
+            return Err("a layer has --root, --contents, --system or store paths, only one".into());
+        }
     };
     Ok(Command::Layer {
         out: required("--out", out)?,
@@ -104,6 +140,8 @@ fn image(mut parser: Parser) -> Result<Command, lexopt::Error> {
     let mut graphs = Vec::new();
     let mut root = None;
     let mut layers = Vec::new();
+    let mut contents = None;
+    let mut contents_layer = None;
     let mut max_layers = MAX_LAYERS;
     while let Some(argument) = parser.next()? {
         match argument {
@@ -112,6 +150,8 @@ fn image(mut parser: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("graph") => graphs.push(parser.value()?.into()),
             Arg::Long("root") => root = Some(parser.value()?.parse()?),
             Arg::Long("layer") => layers.push(parser.value()?.into()),
+            Arg::Long("contents") => contents = Some(parser.value()?.parse()?),
+            Arg::Long("contents-layer") => contents_layer = Some(parser.value()?.into()),
             Arg::Long("max-layers") => max_layers = parser.value()?.parse()?,
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected()),
@@ -120,14 +160,20 @@ fn image(mut parser: Parser) -> Result<Command, lexopt::Error> {
     if graphs.is_empty() {
         return Err("--graph is missing".into());
     }
-    Ok(Command::Image {
+    let contents = match (contents, contents_layer) {
+        (Some(list), Some(layer)) => Some(ContentsLayer { list, layer }),
+        (None, None) => None,
+        _ => return Err("--contents and --contents-layer need each other".into()),
+    };
+    Ok(Command::Image(Image {
         out: required("--out", out)?,
         config: required("--config", config)?,
         graphs,
         root,
         layers,
+        contents,
         max_layers,
-    })
+    }))
 }
 
 fn index(mut parser: Parser) -> Result<Command, lexopt::Error> {

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 
 use slipway_oci::layer_plan::{Planned, plan};
 use slipway_oci::layout::{self, LayoutWriter};
-use slipway_oci::{Closure, Error, Image, LayerDir, LayerSource, Layout, StorePath};
+use slipway_oci::{Closure, Contents, Error, Files, Image, Layer, LayerDir, LayerSource, Layout};
 
-use arguments::{Command, USAGE};
+use arguments::{Command, ContentsLayer, Source, USAGE};
 use pack_config::PackConfig;
 
 fn main() -> ExitCode {
@@ -48,32 +48,18 @@ fn run(command: Command) -> Result<String, Error> {
             source,
             compression,
         } => {
+            let source = match source {
+                Source::StorePaths(paths) => LayerSource::StorePaths(paths),
+                Source::Root(tree) => LayerSource::Root(tree),
+                Source::Contents(list) => LayerSource::Files(Contents::read(&list)?.files()?),
+                Source::System(system) => LayerSource::Files(system.files()?),
+            };
             let created = LayerDir::create(&out, &source, compression)?;
             let layer = created.layer();
             Ok(format!("{} layer of {} bytes", layer.digest, layer.size))
         }
-        Command::Image {
-            out,
-            config,
-            graphs,
-            root,
-            layers,
-            max_layers,
-        } => {
-            let recipe = PackConfig::read(&config)?;
-            let closures = graphs
-                .iter()
-                .map(|graph| Closure::parse(&read(graph)?))
-                .collect::<Result<Vec<_>, _>>()?;
-            let mut closure = Closure::merge(closures)?;
-            if let Some(root) = &root {
-                closure = closure.without(root)?;
-            }
-            let ready = layers
-                .iter()
-                .map(|directory| LayerDir::open(directory))
-                .collect::<Result<Vec<_>, _>>()?;
-            let image = pack_image(&out, recipe, root.as_ref(), &closure, &ready, max_layers)?;
+        Command::Image(parts) => {
+            let image = pack_image(parts)?;
             Ok(format!(
                 "{} image for {}, {} layers",
                 image.manifest().descriptor().digest,
@@ -115,23 +101,32 @@ fn run(command: Command) -> Result<String, Error> {
     }
 }
 
-fn pack_image(
-    out: &Path,
-    recipe: PackConfig,
-    root: Option<&StorePath>,
-    closure: &Closure,
-    ready: &[LayerDir],
-    max_layers: usize,
-) -> Result<Image, Error> {
+fn pack_image(parts: arguments::Image) -> Result<Image, Error> {
+    let recipe = PackConfig::read(&parts.config)?;
+    let closure = read_closure(&parts)?;
+    let ready = parts
+        .layers
+        .iter()
+        .map(|directory| LayerDir::open(directory))
+        .collect::<Result<Vec<_>, _>>()?;
     let facts: Vec<_> = ready.iter().map(|layer| layer.layer().clone()).collect();
-    let root = match root {
-        Some(tree) if !is_empty(tree.as_path())? => {
-            Some(LayerSource::Root(tree.as_path().to_path_buf()))
-        }
+    let root = match &parts.root {
+        Some(tree) if !is_empty(tree.as_path())? => Some(tree.as_path()),
         _ => None,
     };
-    let room = max_layers.saturating_sub(usize::from(root.is_some()));
-    let planned = plan(closure, &facts, room)?;
+    if let (Some(ContentsLayer { list, .. }), Some(root)) = (&parts.contents, root) {
+        let contents = Contents::read(list.as_path())?.files()?;
+        contents.check_above(&Files::of_tree(root)?)?;
+    }
+    let contents = match &parts.contents {
+        Some(ContentsLayer { layer, .. }) => Some(LayerDir::open(layer)?),
+        None => None,
+    };
+    let root = root.map(|tree| LayerSource::Root(tree.to_path_buf()));
+    let room = parts
+        .max_layers
+        .saturating_sub(usize::from(root.is_some()) + usize::from(contents.is_some()));
+    let planned = plan(&closure, &facts, room)?;
     let sources = root
         .iter()
         .cloned()
@@ -140,7 +135,7 @@ fn pack_image(
             Planned::Ready(_) => None,
         }));
 
-    let mut writer = LayoutWriter::create(out)?;
+    let mut writer = LayoutWriter::create(&parts.out)?;
     let mut packed = writer
         .pack(sources.collect(), recipe.compression)?
         .into_iter();
@@ -151,19 +146,12 @@ fn pack_image(
     for layer in planned {
         match layer {
             Planned::Pack(_) => layers.extend(packed.next()),
-            Planned::Ready(number) => {
-                let layer = ready[number].layer();
-                if layer.media_type != recipe.compression.media_type() {
-                    return Err(Error::LayerFormat {
-                        digest: layer.digest,
-                        found: layer.media_type.clone(),
-                        wanted: recipe.compression.media_type(),
-                    });
-                }
-                writer.add_layer(&ready[number])?;
-                layers.push(layer.clone());
-            }
+            Planned::Ready(number) => layers.push(add_ready(&mut writer, &ready[number], &recipe)?),
         }
+    }
+    // The last layer: when files change, engines need not unpack packages again.
+    if let Some(contents) = &contents {
+        layers.push(add_ready(&mut writer, contents, &recipe)?);
     }
     let image = Image::new(
         recipe.platform,
@@ -175,6 +163,41 @@ fn pack_image(
     let top = writer.add_image(&image)?;
     writer.finish(top)?;
     Ok(image)
+}
+
+/// Adds a layer that was packed before, if it is compressed as the image wants it.
+fn add_ready(
+    writer: &mut LayoutWriter,
+    ready: &LayerDir,
+    recipe: &PackConfig,
+) -> Result<Layer, Error> {
+    let layer = ready.layer();
+    if layer.media_type != recipe.compression.media_type() {
+        return Err(Error::LayerFormat {
+            digest: layer.digest,
+            found: layer.media_type.clone(),
+            wanted: recipe.compression.media_type(),
+        });
+    }
+    writer.add_layer(ready)?;
+    Ok(layer.clone())
+}
+
+/// The store paths of the image.
+fn read_closure(parts: &arguments::Image) -> Result<Closure, Error> {
+    let mut closures = Vec::new();
+    for graph in &parts.graphs {
+        let closure = Closure::parse(&read(graph)?)?;
+        closures.push(match &parts.contents {
+            Some(ContentsLayer { list, .. }) => closure.without_copies(list),
+            None => closure,
+        });
+    }
+    let closure = Closure::merge(closures)?;
+    match &parts.root {
+        Some(root) => closure.without(root),
+        None => Ok(closure),
+    }
 }
 
 fn is_empty(directory: &Path) -> Result<bool, Error> {

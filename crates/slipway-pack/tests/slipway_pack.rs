@@ -200,6 +200,93 @@ fn files_at_the_root_add_their_references_but_not_their_own_path() {
 }
 
 #[test]
+fn files_are_the_last_layer_and_what_they_refer_to_is_packed() {
+    let store = Store::new();
+    store.add("page", &[("index.html", "hello", 0o444)]);
+    store.add("font", &[("font.ttf", "font", 0o444)]);
+    let (page, font, list) = (
+        store.path("page"),
+        store.path("font"),
+        store.path("contents"),
+    );
+    let json = format!(
+        r#"{{"user":"5:6","contents":{{"/srv":{{"source":"{page}"}}}},"writable":{{"/var/app":{{}}}}}}"#
+    );
+    write(list.as_path(), &json, 0o444);
+    let graph = format!("{list}\n\n1\n{page}\n{page}\n\n1\n{font}\n{font}\n\n0\n");
+    fs::write(store.root.path().join("contents-graph"), graph).unwrap();
+    store.succeed(&["layer", "--out", "contents", "--contents", list.as_str()]);
+
+    let more = |list| {
+        [
+            "--graph",
+            "contents-graph",
+            "--contents",
+            list,
+            "--contents-layer",
+            "contents",
+        ]
+    };
+    store.image("out", "linux/arm64", &more(list.as_str()));
+    assert_eq!(
+        store.layer_origins("out"),
+        ["font", "libc", "ssl", "app", "files at /"]
+    );
+    store.succeed(&["unpack", "--platform", "linux/arm64", "out", "root"]);
+    let root = store.root.path().join("root");
+    assert_eq!(
+        fs::read_to_string(root.join("srv/index.html")).unwrap(),
+        "hello"
+    );
+    assert!(root.join("var/app").is_dir());
+
+    // A link at the path would lose what it links to.
+    let files = store.path("files");
+    fs::create_dir_all(files.as_path()).unwrap();
+    std::os::unix::fs::symlink(font.as_path(), files.as_path().join("srv")).unwrap();
+    let graph = format!("{files}\n\n1\n{font}\n{font}\n\n0\n");
+    fs::write(store.root.path().join("files-graph"), graph).unwrap();
+    write(list.as_path(), &json.replace("/srv", "/srv/www"), 0o444);
+    let mut arguments = vec![
+        "image",
+        "--out",
+        "bad",
+        "--config",
+        "config.json",
+        "--graph",
+        "graph",
+    ];
+    arguments.extend(["--graph", "files-graph", "--root", files.as_str()]);
+    arguments.extend(more(list.as_str()));
+    let message = store.fail(&arguments);
+    let expected = format!("/srv comes from {font} and from {page}; leave one of them out");
+    assert!(message.contains(&expected), "{message}");
+}
+
+#[test]
+fn system_layers_have_users_and_certificates() {
+    let store = Store::new();
+    write(
+        &store.root.path().join("ca.pem"),
+        "-----BEGIN CERTIFICATE-----",
+        0o644,
+    );
+    let layer = |out, account| {
+        let system = [
+            "layer",
+            "--system",
+            "--certificates",
+            "ca.pem",
+            "--account",
+            account,
+        ];
+        store.succeed(&[&system[..], &["--out", out]].concat())
+    };
+    assert_eq!(layer("one", "app=1000"), layer("two", "app=1000:1000:/"));
+    assert_ne!(layer("three", "app=1000"), layer("four", "app=1001"));
+}
+
+#[test]
 fn paths_nearest_to_the_program_share_the_last_layer() {
     let store = Store::new();
     store.image("out", "linux/amd64", &["--max-layers", "2"]);
@@ -344,6 +431,8 @@ fn wrong_arguments_give_a_one_line_error_and_exit_code_2() {
         &["layer", "--out", "x"],
         &["layer", "--out", "x", "--root", "tree", app.as_str()],
         &["layer", "--out", "x", "/etc"],
+        &["layer", "--out", "x", "--contents", "y", "--system"],
+        &["layer", "--out", "x", "--system", "--account", "app"],
         &["layer", "--out", "x", "--level", "high", app.as_str()],
         &[
             "layer",

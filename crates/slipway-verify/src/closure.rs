@@ -20,6 +20,10 @@ const STORE: &str = "/nix/store";
 /// content at `/`, not the path itself. Source: `nix/runtime-files.nix`.
 const ROOT_FILES: &str = "image-files";
 
+/// Name of the store path that lists files of an image by their paths. Images have copies of them.
+/// Source: `nix/image.nix`.
+const CONTENTS: &str = "image-contents";
+
 /// What the names of store paths of the toolchain begin with, at the start or after a dash.
 const TOOLCHAIN: [&str; 19] = [
     "autotools",
@@ -100,7 +104,15 @@ pub fn compare(layout: &Layout, closures: &[Closure]) -> Result<Option<Vec<Diffe
     let expected: BTreeSet<String> = closures
         .iter()
         .flat_map(Closure::paths)
-        .filter(|path| path.name() != ROOT_FILES)
+        .filter(|path| ![ROOT_FILES, CONTENTS].contains(&path.name()))
+        .map(ToString::to_string)
+        .collect();
+    let lists = closures.iter().flat_map(Closure::nodes);
+    let lists: Vec<_> = lists.filter(|node| node.path.name() == CONTENTS).collect();
+    // A copied file is in the store of the image, too, if something else refers to it.
+    let copied: BTreeSet<String> = lists
+        .iter()
+        .flat_map(|list| &list.references)
         .map(ToString::to_string)
         .collect();
     let mut differences = Vec::new();
@@ -125,7 +137,10 @@ pub fn compare(layout: &Layout, closures: &[Closure]) -> Result<Option<Vec<Diffe
             .iter()
             .map(|name| format!("{STORE}/{}", printable(name)))
             .collect();
-        for path in expected.difference(&found) {
+        for path in expected
+            .difference(&found)
+            .filter(|path| !copied.contains(*path))
+        {
             add(path, DifferenceKind::Missing);
         }
         for path in found.difference(&expected) {
@@ -135,7 +150,9 @@ pub fn compare(layout: &Layout, closures: &[Closure]) -> Result<Option<Vec<Diffe
             add(path, DifferenceKind::Toolchain);
         }
         contents.tree.for_each(|path, _, _| {
-            if is_for_development(path) {
+            // Users know what they copy.
+            let is_copy = !lists.is_empty() && !path.starts_with(STORE.as_bytes());
+            if is_for_development(path) && !is_copy {
                 add(&printable(path), DifferenceKind::Development);
             }
         });

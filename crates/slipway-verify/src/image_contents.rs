@@ -105,6 +105,7 @@ impl Contents {
             capabilities,
             target,
             body,
+            ..
         } = entry;
         if capabilities {
             let path = join(b"", name.strip_prefix(b"./").unwrap_or(&name));

@@ -66,6 +66,23 @@ fn accepts_the_union_of_closures_without_the_root_files_themselves() {
 }
 
 #[test]
+fn copied_files_may_be_in_the_store_and_need_not_be() {
+    let copied = "/nix/store/44bgd045z0d4icpbc2yyz4gx48ak44la-www";
+    let list: &[(&str, &[&str])] = &[
+        (
+            "/nix/store/55bgd045z0d4icpbc2yyz4gx48ak44la-image-contents",
+            &[copied, LIBC],
+        ),
+        (copied, &[]),
+        (LIBC, &[]),
+    ];
+    let mut entries = app_and_libc();
+    entries.push(file("srv/www/zlib.h", ""));
+    let output = compare(entries, &[&[(APP, &[])], list]);
+    assert!(output.status.success() && output.stdout.is_empty());
+}
+
+#[test]
 fn reports_missing_and_unexpected_paths() {
     let lines = differences(app_and_libc(), &[(APP, &[])]);
     let unexpected = format!("linux/amd64: {LIBC}: is in the image, not in the closure");

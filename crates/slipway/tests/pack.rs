@@ -229,6 +229,57 @@ fn creation_time_comes_from_source_date_epoch() {
 }
 
 #[test]
+fn image_has_files_directories_users_and_certificates() {
+    let (store, hello) = Store::with_hello();
+    store.machine.write("work/app.conf", "port = 80");
+    store.machine.write("work/www/index.html", "hello");
+    store
+        .machine
+        .write("work/own.pem", "-----BEGIN CERTIFICATE-----\n");
+    let (image, _) = store.image(
+        &hello,
+        &[
+            "--contents=/etc/app.conf=app.conf,mode=0640,owner=app",
+            "--contents=/srv/www=www",
+            "--writable=/var/lib/app",
+            "--account=app=1000:1001:/var/lib/app",
+            "--certificates=own.pem",
+            "--user=app",
+            "--max-layers=3",
+        ],
+    );
+    // System, packages, files.
+    assert_eq!(image.layers().count(), 3);
+    let layout = Layout::open(&store.machine.path("work/image")).unwrap();
+    let mut found = Vec::new();
+    for (blob, diff_id) in image.layers() {
+        layout
+            .read_layer(blob, diff_id, u64::MAX, |entry| {
+                let name = String::from_utf8_lossy(&entry.name).into_owned();
+                let owner = entry.owner;
+                found.push(format!(
+                    "{name} {:04o} {}:{}",
+                    entry.mode, owner.uid, owner.gid
+                ));
+                Ok(())
+            })
+            .unwrap();
+    }
+    for line in [
+        "etc/passwd 0644 0:0",
+        "etc/ssl/certs/ca-certificates.crt 0644 0:0",
+        "tmp/ 1777 0:0",
+        "etc/app.conf 0640 1000:1001",
+        "srv/www/index.html 0644 0:0",
+        "var/lib/app/ 0755 1000:1001",
+    ] {
+        assert!(found.iter().any(|it| it == line), "{line}: {found:#?}");
+    }
+    let last = found.last().unwrap();
+    assert_eq!(last, "var/lib/app/ 0755 1000:1001");
+}
+
+#[test]
 fn prints_progress_as_json() {
     let (store, hello) = Store::with_hello();
     let (_, output) = store.image(&hello, &["--progress", "json"]);
@@ -392,6 +443,12 @@ fn rejects_bad_options_before_packing() {
         ),
         (["--volume", "data"], "must be an absolute path"),
         (["--stop-signal", "TERM"], "TERM: is not a signal"),
+        (["--writable", "/x,owner=app"], "owner \"app\": is neither"),
+        (["--contents", "/x=none"], "/x comes from"),
+        (["--contents", "etc/x=."], "must begin with /"),
+        (["--contents", "/a/../x=."], "must not have .. in it"),
+        (["--writable", "/nix/store/x"], "choose another path"),
+        (["--certificates", "none"], "cannot read"),
     ] {
         let message = error(&store.pack(&hello, &[&["-o", "image"], &arguments[..]].concat()));
         assert!(message.contains(reason), "{message}");
@@ -411,6 +468,9 @@ fn rejects_bad_options_before_packing() {
         &["--created", "yesterday"],
         &["--cmd", "[1]"],
         &["--healthcheck", "{}"],
+        &["--account", "app"],
+        &["--contents", "/x"],
+        &["--writable", "/x,mode"],
         &["--output", "type=local,dest=x"],
     ] {
         let output = store.pack(&hello, &[&["-o", "image"], usage].concat());

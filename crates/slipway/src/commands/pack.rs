@@ -4,15 +4,19 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, ArgGroup};
 use slipway_nix::{Nix, PathInfo};
+use slipway_oci::accounts::Account;
 use slipway_oci::compression::Method;
 use slipway_oci::config::{self, RuntimeConfig};
+use slipway_oci::contents::{Content, Contents as Files, Directory};
 use slipway_oci::healthcheck::{Healthcheck, HealthcheckOptions};
 use slipway_oci::layer_plan::{MAX_LAYERS, Planned, plan};
-use slipway_oci::{Closure, Image, LayerDir, Layout, Platform, StorePath, Timestamp};
+use slipway_oci::{
+    Closure, Image, LayerDir, LayerSource, Layout, Platform, StorePath, SystemFiles, Timestamp,
+};
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
@@ -54,6 +58,22 @@ pub struct Pack {
     /// Working directory
     #[arg(long, value_name = "DIR")]
     workdir: Option<String>,
+
+    /// Copy a file or a tree to PATH in the image
+    #[arg(long, value_name = "PATH=SOURCE[,mode=0640][,owner=USER:GROUP]", value_parser = content)]
+    contents: Vec<(String, Content)>,
+
+    /// Add an empty directory that the user may write to
+    #[arg(long, value_name = "PATH[,mode=0700][,owner=USER:GROUP]", value_parser = directory)]
+    writable: Vec<(String, Directory)>,
+
+    /// Add a user to /etc/passwd and /etc/group
+    #[arg(long, value_name = "NAME=UID[:GID[:HOME]]")]
+    account: Vec<Account>,
+
+    /// Add certificate authorities: a file in PEM format, or a directory with .crt files
+    #[arg(long, value_name = "FILE")]
+    certificates: Vec<PathBuf>,
 
     /// Port that the program listens on: 80, 80/tcp, 53/udp
     #[arg(long, value_name = "PORT")]
@@ -147,6 +167,47 @@ fn packing_of(text: &str) -> Result<Packing, String> {
     Ok(packing)
 }
 
+/// Parses `PATH=SOURCE[,mode=MODE][,owner=OWNER]`.
+fn content(text: &str) -> Result<(String, Content), String> {
+    let (text, Directory { mode, owner }) = attributes(text)?;
+    match text.split_once('=') {
+        Some((path, source)) if !path.is_empty() && !source.is_empty() => Ok((
+            path.to_owned(),
+            Content {
+                source: source.into(),
+                mode,
+                owner,
+            },
+        )),
+        _ => Err("it is not PATH=SOURCE".to_owned()),
+    }
+}
+
+/// Parses `PATH[,mode=MODE][,owner=OWNER]`.
+fn directory(text: &str) -> Result<(String, Directory), String> {
+    let (path, directory) = attributes(text)?;
+    Ok((path.to_owned(), directory))
+}
+
+/// Splits what begins with the first comma off a path.
+fn attributes(text: &str) -> Result<(&str, Directory), String> {
+    let mut parts = text.split(',');
+    let path = parts.next().unwrap_or_default();
+    let mut attributes = Directory::default();
+    for part in parts {
+        match part.split_once('=') {
+            Some(("mode", mode)) => attributes.mode = Some(mode.to_owned()),
+            Some(("owner", owner)) => attributes.owner = Some(owner.to_owned()),
+            _ => {
+                return Err(format!(
+                    "{part:?} is neither mode=MODE nor owner=USER:GROUP"
+                ));
+            }
+        }
+    }
+    Ok((path, attributes))
+}
+
 fn healthcheck(json: &str) -> Result<Healthcheck, String> {
     HealthcheckOptions::parse(json)
         .and_then(|options| options.healthcheck())
@@ -220,7 +281,11 @@ impl Pack {
         runtime.check()?;
         let platform = self.platform(&given, &closure)?;
 
-        let wanted = closure.layers(usize::try_from(self.max_layers)?)?;
+        let system = self.system(directory).transpose()?;
+        let files = self.files(directory)?;
+        let others = usize::from(system.is_some()) + usize::from(files.is_some());
+        let room = usize::try_from(self.max_layers)?.saturating_sub(others);
+        let wanted = closure.layers(room)?;
         let cache = project::cache()?.join("layers");
         let (mut writer, layers) = LayerCache::open(cache)?.layers(
             &wanted,
@@ -228,8 +293,18 @@ impl Pack {
             progress::for_stderr().as_ref(),
             place,
         )?;
-        let layers: Vec<_> = layers.iter().map(LayerDir::layer).cloned().collect();
-        let image = Image::new(platform, runtime, self.created, self.annotations(), &layers)?;
+        let sources: Vec<LayerSource> = system.iter().chain(&files).cloned().collect();
+        let mut others = writer
+            .pack(sources, self.compression.compression()?)?
+            .into_iter();
+        // Files that change with the project come last, as in images that Nix builds.
+        let mut all = Vec::new();
+        if system.is_some() {
+            all.extend(others.next());
+        }
+        all.extend(layers.iter().map(LayerDir::layer).cloned());
+        all.extend(others);
+        let image = Image::new(platform, runtime, self.created, self.annotations(), &all)?;
         let top = writer.add_image(&image)?;
         Ok(writer.finish(top)?)
     }
@@ -242,6 +317,51 @@ impl Pack {
         }
         annotations.extend(map_of(&self.annotation));
         annotations
+    }
+
+    /// Users and certificates, if any are asked for.
+    fn system(&self, directory: &Path) -> Option<slipway_oci::Result<LayerSource>> {
+        if self.account.is_empty() && self.certificates.is_empty() {
+            return None;
+        }
+        let certificates = self.certificates.iter();
+        let system = SystemFiles {
+            accounts: self.account.clone(),
+            certificates: certificates.map(|file| directory.join(file)).collect(),
+        };
+        Some(system.files().map(LayerSource::Files))
+    }
+
+    /// The files of `--contents` and `--writable`, if there are any.
+    fn files(&self, directory: &Path) -> Result<Option<LayerSource>> {
+        let mut files = Files {
+            accounts: self.account.iter().map(ToString::to_string).collect(),
+            user: self.user.clone(),
+            ..Files::default()
+        };
+        for (path, content) in &self.contents {
+            let given = directory.join(&content.source);
+            let source = given.canonicalize().with_context(|| {
+                format!(
+                    "{path} comes from {}, which cannot be read",
+                    given.display()
+                )
+            })?;
+            let content = Content {
+                source,
+                ..content.clone()
+            };
+            if let Some(first) = files.contents.insert(path.clone(), content.clone()) {
+                bail!(
+                    "{path} comes from {} and from {}; leave one of them out",
+                    first.source.display(),
+                    content.source.display()
+                );
+            }
+        }
+        files.writable.extend(self.writable.iter().cloned());
+        let files = files.files()?;
+        Ok((!files.is_empty()).then_some(LayerSource::Files(files)))
     }
 
     /// The entrypoint: the words of `--entrypoint`, or else the main program of the first path.
@@ -429,6 +549,26 @@ mod tests {
         for bad in ["", "-1", "2024-01-01", "4294967296"] {
             assert!(created(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn files_have_a_path_a_source_and_attributes() {
+        let (path, file) = content("/etc/x=a=b,mode=0640,owner=1:2").unwrap();
+        assert_eq!(
+            (path.as_str(), file.source.to_str()),
+            ("/etc/x", Some("a=b"))
+        );
+        assert_eq!(file.mode.as_deref(), Some("0640"));
+        assert_eq!(file.owner.as_deref(), Some("1:2"));
+        assert!(content("/x=y").unwrap().1.mode.is_none());
+        for bad in ["/x", "=y", "/x=", "/x=y,", "/x=y,mode", "/x=y,user=1"] {
+            assert!(content(bad).is_err(), "{bad}");
+        }
+        let (path, made) = directory("/var/lib/app,owner=app").unwrap();
+        assert_eq!(
+            (path.as_str(), made.owner.as_deref()),
+            ("/var/lib/app", Some("app"))
+        );
     }
 
     #[test]
