@@ -165,6 +165,12 @@ in
       target = targets.aarch64;
     };
 
+    image-contents = import ./checks/image-contents.nix {
+      inherit check;
+      inherit (slipway) image;
+      target = targets.aarch64;
+    };
+
     runtime-files = import ./checks/runtime-files.nix {
       inherit (slipway) bootstrap system;
       target = build;

@@ -35,7 +35,8 @@
   goVersion ? null,
   # string: version of the programs, for `main.version`, the build information and the image's labels
   version ? null,
-  # attribute set: the flake itself, to have its revision in the build information of the programs
+  # attribute set: the flake itself, to have its revision in the build information of the programs and in
+  # annotations of the images
   self ? {},
   # bool: whether to add a check that runs `go test ./...`
   test ? false,
@@ -46,10 +47,12 @@
   # function from a target of lib.targets to a list: further programs for the build, such as
   # target: [target.protoc]
   nativeBuildInputs ? _: [],
-  # attribute set: arguments of lib.image, such as cmd, env, expose, labels and user
+  # attribute set: arguments of lib.image, such as cmd, env, expose, labels and user, and `programs`, a list of
+  # further programs of the project that each image has (docs/images.md). It can be a function from a target of
+  # lib.targets to these.
   image ? {},
 }: let
-  inherit (builtins) any concatStringsSep filter fromTOML head map match pathExists readFile stringLength substring;
+  inherit (builtins) any concatMap concatStringsSep filter fromTOML head isString map match pathExists readFile split stringLength substring;
 
   locked = import ./read-lock.nix lock;
   go = locked.go or (throw "slipway.lock has no Go modules; run: slipway lock");
@@ -82,6 +85,21 @@
     else if found == []
     then throw "the project has no program ${program}; it has ${listed (map (row: row.name) programs)}"
     else head found;
+
+  # string or null: address of the repository, if the path of the main module tells
+  source = let
+    lines = filter isString (split "\n" (readFile (src + "/go.mod")));
+    found = concatMap (line: let
+      path = match "module[ \t]+\"?((github|gitlab)[.]com/[^/ \t\"]+/[^/ \t\"]+).*" line;
+    in
+      if path == null
+      then []
+      else [(head path)])
+    lines;
+  in
+    if !pathExists (src + "/go.mod") || found == []
+    then null
+    else "https://${head found}";
 
   build = {
     nativeBuildInputs,
@@ -117,14 +135,21 @@
     else cgo;
 in
   project {
-    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors src targetPackages test;
+    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors self src targetPackages test;
     programs =
       map (row: {
         inherit (row) name;
         labels =
-          if version == null
-          then {}
-          else {"org.opencontainers.image.version" = version;};
+          (
+            if source == null
+            then {}
+            else {"org.opencontainers.image.source" = source;}
+          )
+          // (
+            if version == null
+            then {}
+            else {"org.opencontainers.image.version" = version;}
+          );
       })
       programs;
     main = main.name;

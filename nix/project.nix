@@ -12,6 +12,7 @@
   nativeBuildInputs,
   platforms,
   securityMirrors,
+  self,
   src,
   targetPackages,
   test,
@@ -38,7 +39,7 @@
   # build, release, runTests and shell get { buildInputs, nativeBuildInputs, target }.
   language,
 }: let
-  inherit (builtins) attrNames attrValues concatMap concatStringsSep elem filter fromTOML head length listToAttrs map mapAttrs match pathExists readFile seq;
+  inherit (builtins) attrNames attrValues concatMap concatStringsSep elem filter fromTOML head isFunction length listToAttrs map mapAttrs match pathExists readFile removeAttrs seq stringLength substring typeOf;
 
   listed = concatStringsSep ", ";
 
@@ -114,6 +115,23 @@
       ]
       else []) (attrNames table));
 
+  # Returns the arguments of an image. Its files come from the project's sources or from the store, so that they
+  # are the same on every machine.
+  checked = arguments: let
+    # A flake can be in a directory of its repository.
+    sources = toString (self.sourceInfo.outPath or src);
+    isBelow = directory: path: substring 0 (stringLength directory + 1) path == "${directory}/";
+    isOutside = source: typeOf source == "path" && !(isBelow sources (toString source));
+    outside = filter (path: let
+      value = arguments.contents.${path};
+    in
+      isOutside (value.source or value)) (attrNames (arguments.contents or {}));
+    path = head outside;
+  in
+    if outside == []
+    then arguments
+    else throw "image.contents.\"${path}\": ${toString (arguments.contents.${path}.source or arguments.contents.${path})} is outside the source tree ${sources}; copy it there";
+
   outputsFor = system: slipway: let
     debs = slipway.debsOf locked;
 
@@ -181,27 +199,37 @@
               then {inherit (workspace) runtimeInputs;}
               else {}
             );
+        packages = byName alone;
       in {
         inherit target workspace;
-        images = byName (one: imageOf target one (alone one));
-        programs = byName alone;
+        images = byName (one: imageOf target one packages);
+        programs = packages;
       })
       rows;
 
-    imageOf = target: one: package:
-      slipway.image ({
-          inherit package target;
+    imageOf = target: one: packages: let
+      package = packages.${one.name};
+      arguments =
+        if isFunction image
+        then image target
+        else image;
+      others = filter (name: name != one.name) (arguments.programs or []);
+      packageOf = name: packages.${name} or (throw "image.programs: there is no program ${name}; there are ${listed (attrNames packages)}");
+    in
+      slipway.image (checked ({
+          inherit package self target;
           likely = likely target;
           runtimePackages = filter (package: match ".*-dev" package.pin.name == null && !(isBuildInput package)) (librariesOf target);
           entrypoint = "bin/${one.name}";
         }
-        // image
+        // removeAttrs arguments ["programs"]
         // {
+          packages = map packageOf others ++ arguments.packages or [];
           labels =
             one.labels
             // {"org.opencontainers.image.title" = one.name;}
-            // image.labels or {};
-        })
+            // arguments.labels or {};
+        }))
       # string: path of the program that the image runs
       // {program = "${package}/bin/${one.name}";};
 

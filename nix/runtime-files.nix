@@ -11,10 +11,12 @@
   target,
   # derivation: the package that the image runs
   package,
+  # list of derivations: packages whose programs the image has
+  packages ? [],
   # list of Debian packages: packages whose files the image always has
   runtimePackages,
 }: let
-  inherit (builtins) attrNames concatMap concatStringsSep filter fromTOML map match readFile replaceStrings toFile;
+  inherit (builtins) attrNames concatMap concatStringsSep elemAt filter fromTOML genList length map match readFile replaceStrings toFile;
   inherit (target) libraries;
   inherit (target.platform) gnu;
 
@@ -46,15 +48,18 @@
 
   rows = concatMap linesOf (fromTOML (readFile ./runtime-files.toml)).row;
 in
-  if rows == [] && runtimePackages == []
+  if rows == [] && packages == [] && runtimePackages == []
   then null
   else
     derivation {
-      inherit gnu runtimePackages system;
+      inherit gnu packages runtimePackages system;
       PATH = "${bootstrap}/bin";
       name = "image-files";
       args = ["-e" ./runtime-files.sh];
       builder = "${bootstrap}/bin/bash";
-      exportReferencesGraph = ["closure" package];
+      exportReferencesGraph = let
+        all = [package] ++ packages;
+      in
+        concatMap (number: ["closure-${toString number}" (elemAt all number)]) (genList (number: number) (length all));
       rows = concatStringsSep "\n" rows;
     }

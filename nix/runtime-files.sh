@@ -1,5 +1,5 @@
-# Links the files that libraries of the closure open, as $rows of runtime-files.nix list them, and all files of
-# $runtimePackages.
+# Links the files that libraries of the closure open, as $rows of runtime-files.nix list them, all files of
+# $runtimePackages, and the programs of $packages.
 
 mkdir "$out"
 shopt -s dotglob nullglob
@@ -38,7 +38,7 @@ link() {
   fi
 }
 
-grep '^/nix/store/[^/]*$' closure | sort -u >paths
+grep -h '^/nix/store/[^/]*$' closure-* | sort -u >paths
 
 # Whether a program or library of the closure imports the symbol $1. The C and the C++ library do not count.
 isImported() {
@@ -50,13 +50,13 @@ isImported() {
   return 1
 }
 
-while IFS='|' read -r condition wanted packages; do
+while IFS='|' read -r condition wanted sources; do
   case $condition in
     =*) isImported "${condition#=}" || continue ;;
     *) grep -qxF "$condition" paths || continue ;;
   esac
   for path in $wanted; do
-    for package in $packages; do
+    for package in $sources; do
       source=$package${path#/usr}
       [[ ! -e $source ]] || link "$path" "$source"
     done
@@ -75,5 +75,16 @@ for package in $runtimePackages; do
         ;;
       *) link "/usr/${part##*/}" "$part" ;;
     esac
+  done
+done
+
+for package in $packages; do
+  for program in "$package"/bin/*; do
+    path=/usr/bin/${program##*/}
+    if [[ -L $out$path ]]; then
+      echo "$path comes from $(readlink "$out$path") and from $program; leave one of the packages out" >&2
+      exit 1
+    fi
+    link "$path" "$program"
   done
 done

@@ -32,6 +32,8 @@
   # string: the Debian package of the Rust compiler, "rustc" or "rustc-web". By default the first that is at
   # least as new as the workspace's rust-version.
   rust ? null,
+  # attribute set: the flake itself, to have its commit in annotations of the images
+  self ? {},
   # bool: whether to add a check that runs `cargo test`
   test ? false,
   # attribute set: environment variables of the build, such as LIBSQLITE3_SYS_USE_PKG_CONFIG = "1"
@@ -41,7 +43,9 @@
   # function from a target of lib.targets to a list: further programs for the build, such as
   # target: [target.cmake]
   nativeBuildInputs ? _: [],
-  # attribute set: arguments of lib.image, such as cmd, env, expose, labels and user
+  # attribute set: arguments of lib.image, such as cmd, env, expose, labels and user, and `programs`, a list of
+  # further programs of the project that each image has (docs/images.md). It can be a function from a target of
+  # lib.targets to these.
   image ? {},
 }: let
   inherit (builtins) all compareVersions concatMap concatStringsSep elem filter foldl' fromTOML head isString map readFile;
@@ -200,7 +204,7 @@
     // label "version" "version";
 in
   project {
-    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors src targetPackages test;
+    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors self src targetPackages test;
     programs =
       map (one: {
         inherit (one) name;

@@ -5,8 +5,12 @@
   inputs.slipway.url = "path:../..";
 
   # packages, images, shells and checks: `nix flake show` lists them, `nix build .#image` builds all platforms
-  outputs = {slipway, ...}:
+  outputs = {
+    self,
+    slipway,
+  }:
     slipway.lib.mkProject {
+      inherit self;
       src = ./.;
       platforms = ["linux/amd64" "linux/arm64"];
     };

@@ -29,6 +29,7 @@
 
   files = import ../runtime-files.nix {inherit bootstrap system;} {
     package = program;
+    packages = [(tree "tool" "mkdir -p $out/bin; echo >$out/bin/migrate")];
     runtimePackages = [
       (data "tzdata" "share/zoneinfo/UTC share/doc/tzdata/copyright")
       (data "more" "share/zoneinfo/Local etc/more")
@@ -51,6 +52,7 @@ in
     find . -type l | sort >"$NIX_BUILD_TOP/found"
     diff - "$NIX_BUILD_TOP/found" <<'END'
     ./etc/more
+    ./usr/bin/migrate
     ./usr/lib/file
     ./usr/lib/${stdenv.platform.gnu}/gconv
     ./usr/share/misc/magic.mgc

@@ -127,10 +127,11 @@ fn a_module_with_cgo_builds_images_that_run_and_know_their_version() -> Result<(
     );
 
     project.edit("flake.nix", |text| {
-        text.replace(
-            "      program =",
-            "      version = \"1.2.3\";\n      self = {rev = \"0123abc\";};\n      program =",
-        )
+        text.replace("inherit self;", "self = {rev = \"0123abc\";};")
+            .replace(
+                "      program =",
+                "      version = \"1.2.3\";\n      program =",
+            )
     })?;
     for image in [".#image-plain", ".#image"] {
         fixture.slipway(&["build", image])?.text()?;

@@ -66,7 +66,7 @@ fn documents_every_argument_of_build_go() -> Result<()> {
 
 #[test]
 fn documents_every_argument_of_image() -> Result<()> {
-    assert_documented("nix.md", &names("builtins.functionArgs lib.image")?)
+    assert_documented("images.md", &names("builtins.functionArgs lib.image")?)
 }
 
 #[test]
