@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// The status and the body of a response.
+/// The status and the body of a response. What is not UTF-8 in the body is replaced.
 pub fn get(address: &str, path: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect(address).with_context(|| address.to_owned())?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -17,8 +17,9 @@ pub fn get(address: &str, path: &str) -> Result<(u16, String)> {
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
     let (head, text) = answer
         .split_once("\r\n\r\n")
         .with_context(|| format!("no HTTP: {answer}"))?;
