@@ -119,6 +119,12 @@ fn a_tag_gives_archives_for_every_system_and_the_same_bytes_again() -> Result<()
         artifacts,
         serde_json::from_str::<Value>(&project.read("dist/artifacts.json")?)?
     );
+    // Go without C needs no C library.
+    for artifact in artifacts.as_array().context("no list")? {
+        let platform = artifact["platform"].as_str().unwrap_or_default();
+        let libc = platform.starts_with("linux/").then_some("none");
+        assert_eq!(artifact["libc"].as_str(), libc, "{artifact}");
+    }
     let metadata: Value = serde_json::from_str(&project.read("dist/metadata.json")?)?;
     assert_eq!(metadata["version"], "1.2.3");
     assert_eq!(metadata["date"], "2026-01-02T03:04:06Z");
@@ -205,6 +211,8 @@ fn programs_with_c_libraries_run_on_the_oldest_release_of_debian() -> Result<()>
         project
             .slipway(&["release", "--platform", "linux/amd64,linux/arm64"])?
             .text()?;
+        let artifacts: Value = serde_json::from_str(&project.read("dist/artifacts.json")?)?;
+        assert_eq!(artifacts[0]["libc"], "glibc");
         let expected =
             fs::read_to_string(repository().join("examples").join(example).join("expected"))?;
         for (platform, root) in platforms.iter().zip(&roots) {

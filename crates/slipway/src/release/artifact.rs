@@ -146,6 +146,7 @@ mod tests {
         let artifacts = [Artifact {
             name: name.to_owned(),
             platform: None,
+            libc: None,
             kind: "archive",
             digest: Digest::of(b"text").to_string(),
             size: 4,

@@ -67,12 +67,27 @@ pub struct Programs {
     pub needs: Option<Needs>,
 }
 
+impl Programs {
+    /// The C library that the programs need or were linked with. `None` for other systems than Linux.
+    fn needed_libc(&self) -> Option<&'static str> {
+        let needs = self.needs.as_ref()?;
+        Some(match self.libc.as_deref() {
+            Some("musl") => "musl",
+            _ if needs.glibc.is_none() && needs.libraries.is_empty() => "none",
+            _ => "glibc",
+        })
+    }
+}
+
 /// A row of `artifacts.json`.
 #[derive(Debug, Serialize)]
 pub struct Artifact {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
+    /// What programs for Linux need: `glibc`, `musl` if they were linked with it, or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libc: Option<&'static str>,
     /// `archive`, `archlinux`, `checksums`, `deb`, `notes`, `rpm`, or the kind of a manifest, such as `homebrew`.
     pub kind: &'static str,
     pub digest: String,
@@ -160,7 +175,7 @@ impl Release<'_> {
                 let name = format!("{base}.{}", format.extension());
                 let path = directory.join(&name);
                 format.write(&path, &base, &files, self.source.time)?;
-                Artifact::of(&path, &name, "archive", Some(platform))
+                Artifact::of(&path, &name, "archive", Some(programs))
             })
             .collect()
     }
@@ -304,7 +319,7 @@ impl Release<'_> {
             let path = directory.join(&name);
             format.write(&path, &package, architecture)?;
             let kind = format.name();
-            artifacts.push(Artifact::of(&path, &name, kind, Some(platform))?);
+            artifacts.push(Artifact::of(&path, &name, kind, Some(programs))?);
         }
         Ok(artifacts)
     }
@@ -561,7 +576,7 @@ impl Artifact {
         path: &Path,
         name: &str,
         kind: &'static str,
-        platform: Option<&Platform>,
+        programs: Option<&Programs>,
     ) -> Result<Self> {
         let reading = || format!("reading {}", path.display());
         let file = fs::File::open(path).with_context(reading)?;
@@ -569,7 +584,8 @@ impl Artifact {
         let hash = Sha256::of_reader(file).with_context(reading)?;
         Ok(Self {
             name: name.to_owned(),
-            platform: platform.map(Platform::to_string),
+            platform: programs.map(|it| it.platform.to_string()),
+            libc: programs.and_then(Programs::needed_libc),
             kind,
             digest: format!("{SHA256}{hash}"),
             size,
