@@ -14,7 +14,8 @@ use end_to_end::requirement::{Requirement, met};
 use end_to_end::slipway;
 use tempfile::TempDir;
 
-const MAIN: &str = "package main\n\nfunc main() { println(\"built without Rust\") }\n";
+const MAIN: &str =
+    "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"built without Rust\") }\n";
 
 /// The file of a release whose name ends so.
 fn file(directory: &Path, end: &str) -> Result<PathBuf> {
@@ -98,5 +99,6 @@ fn the_package_builds_programs_and_the_archive_runs_anywhere() -> Result<()> {
     run(&["git", "add", "--all"])?;
     run(&["slipway", "build", "--platform", &own.oci])?;
     run(&["slipway", "verify", "result"])?;
-    run(&["slipway", "run", "result"]).map(drop)
+    assert_eq!(run(&["slipway", "run", "result"])?, "built without Rust\n");
+    Ok(())
 }
