@@ -9,7 +9,7 @@
 #   link        string: what programs need of the system that they run on:
 #                 "portable"  a Linux distribution whose glibc is not older than `glibc`
 #                 "static"    no libraries but those of the system's vendor
-#                 "pure"      the same, and no C can be compiled
+#                 "pure"      the same, and neither programs in C nor Go with C can be compiled
 #   oci         string: OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, in words of the OCI image specification
 #   target      string or null: name of the row of platforms.nix, or of release-targets.nix, whose compilers are
 #               used. null if there are none. Programs in Go without C need none.
@@ -79,7 +79,7 @@ in
       (other true "darwin" "arm64" {target = "aarch64_darwin";})
       (other false "freebsd" "amd64" {})
       (other false "freebsd" "arm64" {})
-      (other false "wasip1" "wasm" {})
+      (other false "wasip1" "wasm" {target = "wasm32_wasip1";})
       (other true "windows" "amd64" {
         link = "static";
         target = "x86_64_windows";

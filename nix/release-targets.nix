@@ -1,5 +1,5 @@
-# Returns the targets whose programs are only for release files, as an attribute set by name: Linux with musl, macOS
-# and Windows. Each has the attributes of lib.targets.PLATFORM (target.nix) that builds use, but no libraries: what
+# Returns the targets whose programs are only for release files, as an attribute set by name: Linux with musl, macOS,
+# WebAssembly and Windows. Each has the attributes of lib.targets.PLATFORM (target.nix) that builds use, but no libraries: what
 # programs need besides the C library, they compile themselves.
 {
   # derivation: the static bash executable
@@ -237,6 +237,45 @@
       '';
     };
   };
+
+  # The target for WebAssembly with WASI. Its programs are modules that import only functions of WASI.
+  wasi = let
+    gnu = "wasm32-wasip1";
+    platform =
+      platforms.i686
+      // {
+        inherit gnu;
+        cflags = [];
+        cmake = "wasm32";
+        executable = ".wasm";
+        ldflags = [];
+        libc = "wasi-libc";
+        meson = "wasm32";
+        oci = "wasip1/wasm";
+        os = "wasi";
+        rust = "wasm32-wasip1";
+      };
+    sysroot = import ./toolchain/wasi.nix {
+      inherit bootstrap gnu system;
+      debs = tools.wasi;
+    };
+  in
+    targetOf "wasm32_wasip1" {
+      inherit platform sysroot;
+      # rustc has options for this linker, not for clang.
+      environment.CARGO_TARGET_WASM32_WASIP1_LINKER = "${tools.cc.lld-19}/lib/llvm-19/bin/wasm-ld";
+      link = "";
+      selfContained = derivation {
+        inherit gnu sysroot system;
+        PATH = "${bootstrap}/bin";
+        name = "self-contained-${gnu}";
+        args = ["-e" "-c" ''mkdir -p "$out/lib"; cp "$sysroot/lib/$gnu"/{crt1-command.o,crt1-reactor.o,libc.a} "$out/lib"''];
+        builder = "${bootstrap}/bin/bash";
+      };
+    };
 in
   listToAttrs (map musl (attrNames platforms) ++ map darwin ["aarch64" "x86_64"])
-  // {x86_64_windows = windows;}
+  // {
+    wasm32_wasip1 = wasi;
+    x86_64_windows = windows;
+  }

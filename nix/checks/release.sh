@@ -29,6 +29,10 @@ case $os in
     # The magic number of an embedded signature.
     LC_ALL=C grep -q $'\xfa\xde\x0c\xc0' "$name"
     ;;
+  wasip1)
+    obj2yaml "$name.wasm" | sed -n 's/^ *- Module: *//p' | sort -u | diff - <(echo wasi_snapshot_preview1)
+    $emulator "$name.wasm" </dev/null | diff expected -
+    ;;
   # The end-to-end tests run the program.
   windows)
     libraries=$(llvm-readobj --coff-imports "$name.exe" | sed -n 's/^  Name: //p' | tr A-Z a-z | sort -u)

@@ -14,10 +14,12 @@
     glibc = "2.28";
   };
   targets = slipway.releaseTargetsWith {};
+  # string: the program that runs modules of WebAssembly
+  wasmedge = "${slipway.debs.wasmedge.${slipway.buildPlatform.debian}.wasmedge}/bin/wasmedge";
 
   # Returns a check named release-LANGUAGE-ROW, where ROW is a row of release-platforms.nix.
   prove = language: row: {
-    # string: name of the program
+    # string: name of the program, without an ending
     name,
     package,
     # path: what it prints
@@ -88,6 +90,7 @@ in
     ]
     ++ [
       (ofRust "darwin-arm64" "")
+      (ofRust "wasip1-wasm" wasmedge)
       (prove "cxx" "windows-amd64" {
         name = "proof";
         expected = ./release/expected-cxx;

@@ -49,9 +49,11 @@ runGo() {
 
 buildPrograms() {
   mkdir "$NIX_BUILD_TOP/bin"
-  local toolexec=()
+  local program toolexec=()
   [[ -z $moduleVersion$revision ]] || toolexec=(-toolexec "bash -e $stamp")
   runGo build -p "$NIX_BUILD_CORES" "${toolexec[@]}" -ldflags "$linkFlags" -o "$NIX_BUILD_TOP/bin/" $packages
+  # The go command gives modules of WebAssembly no ending.
+  [[ $GOARCH != wasm ]] || for program in "$NIX_BUILD_TOP"/bin/*; do mv "$program" "$program.wasm"; done
 }
 
 testPackages() {
