@@ -29,6 +29,17 @@ case $os in
     # The magic number of an embedded signature.
     LC_ALL=C grep -q $'\xfa\xde\x0c\xc0' "$name"
     ;;
+  freebsd)
+    declare -A machines=([amd64]='X86-64' [arm64]=AArch64)
+    llvm-readelf --file-header --program-headers "$name" >headers
+    grep -q 'OS/ABI: *UNIX - FreeBSD$' headers
+    grep -q "Machine: .*${machines[$machine]}\$" headers
+    if grep -q INTERP headers; then
+      echo "$name is not static" >&2
+      exit 1
+    fi
+    rm headers
+    ;;
   wasip1)
     obj2yaml "$name.wasm" | sed -n 's/^ *- Module: *//p' | sort -u | diff - <(echo wasi_snapshot_preview1)
     $emulator "$name.wasm" </dev/null | diff expected -

@@ -30,6 +30,7 @@
     name = "release-${language}-${row}";
     value = check name ./release.sh {
       inherit emulator expected package;
+      machine = releasePlatforms.${row}.go.GOARCH;
       os = head (split "/" releasePlatforms.${row}.oci);
       # of Windows, for the end-to-end tests
       library =
@@ -96,5 +97,22 @@ in
         expected = ./release/expected-cxx;
         package = compiled "windows-amd64" "$CXX -O2 main.cpp" "proof.exe";
       })
+    ]
+    ++ map ({
+      emulator ? "",
+      row,
+    }:
+      prove "pure-go" row {
+        inherit emulator;
+        name = "names";
+        expected = ../../examples/go/expected;
+        package = examples.go."release-${row}";
+      }) [
+      {row = "freebsd-amd64";}
+      {row = "freebsd-arm64";}
+      {
+        row = "wasip1-wasm";
+        emulator = wasmedge;
+      }
     ]
   )
