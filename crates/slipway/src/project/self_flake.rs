@@ -12,19 +12,21 @@ use crate::project::git;
 /// The flake reference.
 pub fn flake_of_this_program() -> Result<String> {
     let program = env::current_exe().context("finding out where this program is")?;
-    let installed = program
-        .ancestors()
-        .nth(2)
-        .map(|prefix| prefix.join("share/slipway/source"))
-        .and_then(|source| source.canonicalize().ok());
     let around = program.ancestors().find(|directory| is_slipway(directory));
-    match installed.or(around.map(PathBuf::from)) {
+    match installed(&program).or(around.map(PathBuf::from)) {
         Some(directory) => Ok(reference(&directory)),
         None => bail!(
             "{} is in no checkout of Slipway; name the flake with --slipway, such as git+file:///path/to/checkout",
             program.display()
         ),
     }
+}
+
+/// The sources that were installed with the program. In an archive, the program is beside `share`;
+/// elsewhere, it is in `bin`.
+fn installed(program: &Path) -> Option<PathBuf> {
+    let mut prefixes = program.ancestors().skip(1).take(2);
+    prefixes.find_map(|prefix| prefix.join("share/slipway/source").canonicalize().ok())
 }
 
 /// Whether the directory has the sources of Slipway.
@@ -78,6 +80,18 @@ fn encode(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_are_found_from_bin_and_from_an_unpacked_archive() {
+        let directory = tempfile::tempdir().unwrap();
+        let prefix = directory.path().canonicalize().unwrap();
+        let source = prefix.join("share/slipway/source");
+        assert_eq!(installed(&prefix.join("slipway")), None);
+        std::fs::create_dir_all(&source).unwrap();
+        for program in ["bin/slipway", "slipway"] {
+            assert_eq!(installed(&prefix.join(program)).as_ref(), Some(&source));
+        }
+    }
 
     #[test]
     fn directory_without_git_is_a_path_reference() {
