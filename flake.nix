@@ -40,7 +40,12 @@
         examples = examplesOf slipway;
         source = self.outPath;
       }
-      // release.packages.${slipway.system});
+      // release.packages.${slipway.system}
+      // import ./nix/own-image.nix {
+        inherit slipway;
+        programs = release.packages.${slipway.system};
+        root = ./.;
+      });
     templates.default = {
       description = "OCI images of a cargo workspace's programs";
       path = ./crates/slipway/template;
