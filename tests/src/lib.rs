@@ -10,6 +10,7 @@ pub mod containerd;
 pub mod daemon;
 pub mod distribution;
 pub mod docker;
+pub mod documentation;
 pub mod go_proxy;
 pub mod http;
 pub mod kafka;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use end_to_end::command::CommandExt;
+use end_to_end::documentation::commands;
 use end_to_end::podman::Podman;
 use end_to_end::project::Project;
 use end_to_end::registry::{Guard, Registry};
@@ -20,43 +21,11 @@ const NOT_RUN: [(&str, &str); 4] = [
     ("make", "it calls this test"),
 ];
 
+/// The kinds of blocks whose commands are run here. own_release.rs runs those of `console install`.
+const RUN: [&str; 2] = ["console", "sh"];
+
 /// The registry that the pages push to.
 const REGISTRY: &str = "localhost:5000";
-
-/// The commands in a page: lines after `$ ` in `console` blocks, and lines of `sh` blocks other
-/// than comments. A line that ends with `\` continues on the next one.
-fn commands(text: &str) -> Vec<String> {
-    let mut commands: Vec<String> = Vec::new();
-    let mut block = None;
-    let mut goes_on = false;
-    for line in text.lines() {
-        if let Some(kind) = line.trim_start().strip_prefix("```") {
-            block = if block.is_none() {
-                Some(kind.trim())
-            } else {
-                None
-            };
-            continue;
-        }
-        let command = match block {
-            _ if goes_on => Some(line),
-            Some("console") => line.strip_prefix("$ "),
-            Some("sh") => Some(line).filter(|line| !line.is_empty() && !line.starts_with('#')),
-            _ => None,
-        };
-        let Some(command) = command else { continue };
-        let (words, continued) = match command.strip_suffix('\\') {
-            Some(words) => (words, true),
-            None => (command, false),
-        };
-        match commands.last_mut() {
-            Some(last) if goes_on => last.push_str(words.trim_start()),
-            _ => commands.push(words.into()),
-        }
-        goes_on = continued;
-    }
-    commands
-}
 
 fn is_run(command: &str) -> bool {
     let program = command.split_whitespace().next();
@@ -66,7 +35,8 @@ fn is_run(command: &str) -> bool {
 #[test]
 fn finds_commands_in_console_and_sh_blocks_but_not_in_cluster_blocks() {
     let text = "$ no\n```console\n$ a -b\noutput\n$ c \\\n    d\n```\n```sh\n# comment\ne\n```\n```nix\nf\n```\n```console cluster\n$ g\n```\n";
-    assert_eq!(commands(text), ["a -b", "c d", "e"]);
+    assert_eq!(commands(text, &RUN), ["a -b", "c d", "e"]);
+    assert_eq!(commands(text, &["console cluster"]), ["g"]);
 }
 
 fn run_commands_of(page: &str) -> Result<()> {
@@ -97,7 +67,7 @@ fn run_commands_of(page: &str) -> Result<()> {
 /// Runs the commands of a page, each prepared by `prepare`.
 fn run_each(page: &str, prepare: impl Fn(&str) -> Command) -> Result<()> {
     let text = fs::read_to_string(repository().join(page)).with_context(|| page.to_owned())?;
-    let commands = commands(&text);
+    let commands = commands(&text, &RUN);
     ensure!(!commands.is_empty(), "{page} has no commands");
     for command in commands.iter().filter(|command| is_run(command)) {
         prepare(command)
