@@ -88,6 +88,8 @@ pub struct Release {
     pub libc: Vec<String>,
     /// The oldest version of glibc that programs for Linux run with, such as `2.28`.
     pub glibc: Option<String>,
+    /// How programs for Linux get Debian's libraries: `static` or `bundled`. Default: `static`.
+    pub libraries: Option<String>,
     /// Formats of the archives for systems other than Windows: `tar.gz`, `tar.zst`, `zip`. Default:
     /// `tar.gz`. Archives for Windows are zips.
     pub archives: Vec<String>,

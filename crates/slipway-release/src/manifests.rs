@@ -41,6 +41,9 @@ pub struct Download<'a> {
     pub directory: String,
     /// Names of the programs.
     pub programs: Vec<String>,
+    /// The directory of the programs, with a slash after it. If there is one, there may be a directory
+    /// `lib`, with shared libraries for them.
+    pub bin: &'static str,
     /// Whether there is a directory `share`.
     pub has_share: bool,
     /// Paths of documents and other files.
@@ -192,11 +195,18 @@ impl Download<'_> {
     /// Shell commands that install the files into `prefix`, a word of the shell, from the archive's
     /// directory. `licenses` is the directory of licenses in it.
     fn install_commands(&self, prefix: &str, name: &str, licenses: &str) -> Vec<String> {
-        let programs: Vec<String> = self.programs.iter().map(|it| shell_word(it)).collect();
+        let bin = self.bin;
+        let programs = self.programs.iter();
+        let programs: Vec<String> = programs
+            .map(|it| shell_word(&format!("{bin}{it}")))
+            .collect();
         let mut commands = vec![format!(
             "install -Dm755 -t {prefix}/bin {}",
             programs.join(" ")
         )];
+        if !bin.is_empty() {
+            commands.push(format!("if [ -d lib ]; then cp -r lib {prefix}; fi"));
+        }
         if self.has_share {
             commands.push(format!("cp -r share {prefix}"));
         }
@@ -282,6 +292,7 @@ mod tests {
             programs: ["word-count", "words"]
                 .map(|it| format!("{it}{end}"))
                 .into(),
+            bin: "",
             has_share: true,
             files: [
                 "LICENSE-MIT",
@@ -358,6 +369,20 @@ mod tests {
         assert_eq!(shell_word("docs/a-b_1.md"), "docs/a-b_1.md");
         assert_eq!(shell_word("it's $here"), r"'it'\''s $here'");
         assert_eq!(shell_word(""), "''");
+    }
+
+    #[test]
+    fn libraries_are_installed_with_the_programs() {
+        let (needs, platforms) = (needs(), platforms());
+        let mut download = download(&platforms[2], &needs);
+        download.bin = "bin/";
+        assert_eq!(
+            download.install_commands("$out", "word-count", "share/licenses")[..2],
+            [
+                "install -Dm755 -t $out/bin bin/word-count bin/words",
+                "if [ -d lib ]; then cp -r lib $out; fi",
+            ]
+        );
     }
 
     #[test]

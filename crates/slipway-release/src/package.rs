@@ -8,7 +8,7 @@ use slipway_oci::Timestamp;
 
 use crate::documents::is_license;
 use crate::scripts::{Script, Scripts, Step, Units};
-use crate::{Error, Files, Result, arch, deb, rpm};
+use crate::{Error, File, Files, Result, arch, deb, rpm};
 
 /// The directory of licenses with RPM and Arch Linux, with a slash after it. Source: Fedora's
 /// Licensing Guidelines.
@@ -183,8 +183,15 @@ pub struct Layout<'a> {
 
 impl Layout<'_> {
     /// The files of a build with `bin` and perhaps `share`, and documents by name. Manual pages are
-    /// compressed. `system` has further files by their paths in the root directory.
-    pub fn files(&self, output: &Path, documents: &Files, system: &Files) -> Result<Files> {
+    /// compressed. `libraries` are paths in `output`. `system` has further files by their paths in the
+    /// root directory.
+    pub fn files(
+        &self,
+        output: &Path,
+        libraries: &[String],
+        documents: &Files,
+        system: &Files,
+    ) -> Result<Files> {
         let mut built = Files::default();
         for part in ["bin", "share"] {
             let source = output.join(part);
@@ -200,6 +207,10 @@ impl Layout<'_> {
                 false => files.add(self.name, path.to_owned(), file.clone())?,
             }
         }
+        for path in libraries {
+            let file = File::read(&output.join(path))?;
+            files.add(self.name, format!("usr/{path}"), file)?;
+        }
         for (name, file) in documents.iter() {
             let path = format!("usr/share/doc/{}/{name}", self.name);
             files.add(self.name, path, file.clone())?;
@@ -214,7 +225,25 @@ impl Layout<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn libraries_stay_where_programs_find_them() {
+        let output = tempfile::tempdir().unwrap();
+        for path in ["bin/tool", "lib/libother.so", "lib/tool/libone.so.1"] {
+            let path = output.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let layout = Layout { name: "tool" };
+        let libraries = ["lib/tool/libone.so.1".to_owned()];
+        let none = Files::default();
+        let files = layout.files(output.path(), &libraries, &none, &none);
+        let paths: Vec<String> = files.unwrap().iter().map(|(it, _)| it.to_owned()).collect();
+        assert_eq!(paths, ["usr/bin/tool", "usr/lib/tool/libone.so.1"]);
+    }
 
     #[test]
     fn versions_sort_as_semantic_versions_do() {

@@ -78,7 +78,8 @@ pub fn write(path: &Path, package: &Package, architecture: &str) -> Result<()> {
     }
     let files = package.files_with_licenses()?;
     // These are removed with the package. Others belong to the system.
-    let is_own = |path: &&str| path.split('/').any(|part| part == package.name);
+    let is_own =
+        |path: &&str| path.split('/').any(|part| part == package.name) || is_of_libraries(path);
     for directory in files.directories().into_iter().filter(is_own) {
         let options = FileOptions::new(format!("/{directory}")).mode(FileMode::dir(0o755));
         builder = builder.with_file_contents("", options).map_err(failed)?;
@@ -126,6 +127,12 @@ pub fn write(path: &Path, package: &Package, architecture: &str) -> Result<()> {
         .build()
         .and_then(|built| built.write_file(path))
         .map_err(failed)
+}
+
+/// Whether a directory is for the shared libraries of one package, such as `usr/lib/tool`.
+fn is_of_libraries(directory: &str) -> bool {
+    let below = directory.strip_prefix("usr/lib/");
+    below.is_some_and(|below| below != "systemd" && !below.starts_with("systemd/"))
 }
 
 /// What RPM derives from shared libraries that programs need, such as `libz.so.1()(64bit)`.
@@ -191,6 +198,20 @@ mod tests {
                 "tool-1.2.3~rc.1-1.aarch64.rpm"
             );
         });
+    }
+
+    #[test]
+    fn directories_of_libraries_belong_to_the_package() {
+        for (directory, expected) in [
+            ("usr/lib/tool", true),
+            ("usr/lib/tool/inner", true),
+            ("usr/lib", false),
+            ("usr/lib/systemd", false),
+            ("usr/lib/systemd/system", false),
+            ("usr/share/man", false),
+        ] {
+            assert_eq!(is_of_libraries(directory), expected, "{directory}");
+        }
     }
 
     #[test]

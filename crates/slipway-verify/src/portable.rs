@@ -1,9 +1,12 @@
 //! Verifies that a program runs on the Linux systems that people have, outside an image.
 
+use std::cmp::Reverse;
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::elf::{self, Elf, Kind};
@@ -22,6 +25,9 @@ const GLIBC: [&str; 10] = [
     "librt.so",
     "libutil.so",
 ];
+
+/// What the loader replaces with the directory of the file that has the search path.
+const ORIGIN: &[u8] = b"$ORIGIN";
 
 const STORE: &[u8] = b"/nix/store/";
 
@@ -51,29 +57,32 @@ impl fmt::Display for GlibcVersion {
     }
 }
 
-/// What a program needs of the system that it runs on.
+/// What a program or a shared library needs of the system that it runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Portable {
-    /// The path of the loader. `None` for a static program.
+    pub path: PathBuf,
+    /// The path of the loader. `None` for a static program and for a library.
     pub loader: Option<String>,
-    /// The oldest glibc that has all the symbols. `None` for a static program.
+    /// The oldest glibc that has all the symbols. `None` if it needs none.
     pub glibc: Option<GlibcVersion>,
-    /// Names of shared objects, except glibc's, in file order.
+    /// Names of the system's shared libraries, except glibc's, in file order.
     pub libraries: Vec<String>,
+    /// Paths of the shared libraries that it finds relative to itself.
+    pub bundled: Vec<PathBuf>,
     pub faults: Vec<PortableFault>,
 }
 
 /// Why a program does not run on other systems.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortableFault {
-    /// The file is not a program in ELF that can be loaded, and why.
+    /// The file is not a program or shared library in ELF that can be loaded, and why.
     NotAProgram(&'static str),
     /// The file has a path in the Nix store.
     StorePath(String),
     /// The program searches libraries in these directories.
     SearchPath(String),
-    /// A symbol version of glibc is newer than wanted.
-    NewerGlibc(String),
+    /// A symbol version of glibc is newer than wanted. A symbol that has it comes first.
+    NewerGlibc(Option<String>, String),
     /// The program needs this loader, but was to be static.
     NotStatic(String),
 }
@@ -85,7 +94,7 @@ impl PortableFault {
             Self::NotAProgram(_) => "invalid-elf",
             Self::StorePath(_) => "store-path",
             Self::SearchPath(_) => "library-search-path",
-            Self::NewerGlibc(_) => "newer-glibc",
+            Self::NewerGlibc(..) => "newer-glibc",
             Self::NotStatic(_) => "not-static",
         }
     }
@@ -104,32 +113,51 @@ impl fmt::Display for PortableFault {
                     "it searches libraries in {path} before those of the system"
                 )
             }
-            Self::NewerGlibc(version) => write!(f, "it needs the symbol version {version}"),
+            Self::NewerGlibc(Some(symbol), version) => {
+                write!(f, "it needs the symbol {symbol}@{version}")
+            }
+            Self::NewerGlibc(None, version) => write!(f, "it needs the symbol version {version}"),
             Self::NotStatic(loader) => write!(f, "it is not static, and needs {loader}"),
         }
     }
 }
 
-/// Reads a program and checks that it runs with this glibc and any later one, or without a version,
-/// that it is static.
-pub fn portable(path: &Path, glibc: Option<&GlibcVersion>) -> io::Result<Portable> {
+/// Reads a program or a shared library and the libraries that it finds relative to itself, and checks that they run
+/// with this glibc and any later one, or without a version, that the program is static. The file itself comes first.
+pub fn portable(path: &Path, glibc: Option<&GlibcVersion>) -> io::Result<Vec<Portable>> {
+    let mut files = vec![read(path, glibc)?];
+    let mut next = 0;
+    while let Some(file) = files.get(next) {
+        for library in file.bundled.clone() {
+            if files.iter().all(|it| it.path != library) {
+                files.push(read(&library, glibc)?);
+            }
+        }
+        next += 1;
+    }
+    Ok(files)
+}
+
+fn read(path: &Path, glibc: Option<&GlibcVersion>) -> io::Result<Portable> {
     let mut file = File::open(path)?;
     let store_path = store_path(&mut BufReader::new(&file))?;
     file.rewind()?;
     let mut head = Vec::new();
     (&mut file).take(256).read_to_end(&mut head)?;
     let mut found = Portable {
+        path: path.to_owned(),
         loader: None,
         glibc: None,
         libraries: Vec::new(),
+        bundled: Vec::new(),
         faults: store_path
             .map(PortableFault::StorePath)
             .into_iter()
             .collect(),
     };
     match elf::read(&head, &mut file)? {
-        Ok(elf) if elf.kind == Kind::Program => found.read(&elf, glibc),
-        Ok(_) => found.refuse("it is not a program"),
+        Ok(elf) if elf.kind != Kind::Other => found.read(&elf, glibc)?,
+        Ok(_) => found.refuse("it is neither a program nor a shared library"),
         Err(reason) => found.refuse(reason),
     }
     Ok(found)
@@ -140,38 +168,74 @@ impl Portable {
         self.faults.push(PortableFault::NotAProgram(reason));
     }
 
-    fn read(&mut self, elf: &Elf, glibc: Option<&GlibcVersion>) {
+    fn read(&mut self, elf: &Elf, glibc: Option<&GlibcVersion>) -> io::Result<()> {
         self.loader = elf.interpreter.as_deref().map(printable);
         if let (Some(loader), None) = (&self.loader, glibc) {
             self.faults.push(PortableFault::NotStatic(loader.clone()));
         }
-        let needed = elf.needed.iter().map(|name| printable(name));
-        self.libraries = needed
-            .filter(|name| !GLIBC.iter().any(|start| name.starts_with(start)))
-            .collect();
-        let mut directories = elf.rpath.iter().chain(&elf.runpath);
-        // Directories beside the program belong to its package.
-        if let Some(other) = directories.find(|it| !it.starts_with(b"$ORIGIN")) {
+        // The loader takes the directory of the file that a link leads to.
+        let origin = fs::canonicalize(&self.path)?;
+        let origin = origin.parent().unwrap_or(&origin);
+        let directories = || elf.rpath.iter().chain(&elf.runpath);
+        for name in &elf.needed {
+            let text = printable(name);
+            if GLIBC.iter().any(|start| text.starts_with(start)) {
+                continue;
+            }
+            let relative = directories().filter_map(|it| it.strip_prefix(ORIGIN));
+            let mut paths = relative.map(|it| beside(origin, it).join(OsStr::from_bytes(name)));
+            match paths.find(|it| it.is_file()) {
+                Some(path) => self.bundled.push(path),
+                None => self.libraries.push(text),
+            }
+        }
+        // Directories beside the file belong to its package.
+        if let Some(other) = directories().find(|it| !it.starts_with(ORIGIN)) {
             self.faults
                 .push(PortableFault::SearchPath(printable(other)));
         }
         let Some(symbols) = &elf.symbols else {
-            return self.refuse("its symbols cannot be read");
+            self.refuse("its symbols cannot be read");
+            return Ok(());
         };
-        for needed in &symbols.needed_versions {
+        let mut newer = Vec::new();
+        for (index, needed) in symbols.needed_versions.iter().enumerate() {
             let name = printable(&needed.version);
             let Some(version) = name.strip_prefix("GLIBC_") else {
                 continue;
             };
-            match version.parse::<GlibcVersion>() {
-                Ok(version) if glibc.is_some_and(|glibc| version <= *glibc) => {
+            // Versions such as GLIBC_PRIVATE belong to one version of glibc.
+            match version.parse::<GlibcVersion>().ok() {
+                Some(version) if glibc.is_some_and(|glibc| version <= *glibc) => {
                     self.glibc = self.glibc.take().max(Some(version))
                 }
-                // Versions such as GLIBC_PRIVATE belong to one version of glibc.
-                _ => self.faults.push(PortableFault::NewerGlibc(name)),
+                version => {
+                    let mut wanted = symbols.wanted.iter();
+                    let symbol = wanted.find(|it| it.version.map(usize::from) == Some(index));
+                    let symbol = symbol.map(|it| printable(&it.name));
+                    newer.push((version, PortableFault::NewerGlibc(symbol, name)));
+                }
             }
         }
+        // The first says which glibc would do.
+        newer.sort_by_key(|(version, _)| (version.is_some(), Reverse(version.clone())));
+        self.faults
+            .extend(newer.into_iter().map(|(_, fault)| fault));
+        Ok(())
     }
+}
+
+/// A directory that a search path names relative to another one, without `.` and `..`.
+fn beside(origin: &Path, relative: &[u8]) -> PathBuf {
+    let mut directory = origin.to_owned();
+    for part in relative.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(directory.pop()),
+            _ => directory.push(OsStr::from_bytes(part)),
+        }
+    }
+    directory
 }
 
 /// The first path in the Nix store that the file contains.
@@ -230,7 +294,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "#!/bin/sh\n").unwrap();
         let found = portable(file.path(), None).unwrap();
-        assert_eq!(found.faults.len(), 1);
-        assert_eq!(found.faults[0].name(), "invalid-elf");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].faults.len(), 1);
+        assert_eq!(found[0].faults[0].name(), "invalid-elf");
     }
 }

@@ -58,8 +58,13 @@ pub(super) fn formula(release: &Published) -> String {
 /// The methods that install and test. Homebrew enters the archive's directory, and installs
 /// readmes, licenses and changelogs by itself.
 fn install(name: &str, download: &Download) -> String {
-    let programs: Vec<String> = download.programs.iter().map(|it| string(it)).collect();
+    let bin = download.bin;
+    let programs = download.programs.iter();
+    let programs: Vec<String> = programs.map(|it| string(&format!("{bin}{it}"))).collect();
     let mut lines = vec![format!("bin.install {}", programs.join(", "))];
+    if !bin.is_empty() {
+        lines.push("prefix.install \"lib\" if File.directory?(\"lib\")".to_owned());
+    }
     if download.has_share {
         lines.push("prefix.install \"share\"".to_owned());
     }
@@ -125,13 +130,27 @@ fn string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::ManifestFormat;
-    use super::super::tests::{assert_snapshot, texts};
+    use super::super::tests::{assert_snapshot, download, needs, platforms, texts};
     use super::*;
 
     #[test]
     fn formula_has_macos_and_linux() {
         let texts = texts(ManifestFormat::Homebrew, "1.2.3");
         assert_snapshot("word-count.rb", &texts[0]);
+    }
+
+    #[test]
+    fn libraries_are_installed_beside_programs() {
+        let (needs, platforms) = (needs(), platforms());
+        let mut download = download(&platforms[2], &needs);
+        download.bin = "bin/";
+        let install = install("word-count", &download);
+        for line in [
+            "    bin.install \"bin/word-count\", \"bin/words\"\n",
+            "    prefix.install \"lib\" if File.directory?(\"lib\")\n",
+        ] {
+            assert!(install.contains(line), "{install}");
+        }
     }
 
     #[test]

@@ -66,6 +66,8 @@ struct Row {
     glibc: Option<String>,
     /// `glibc` or `musl`, of programs for Linux.
     libc: Option<String>,
+    /// `static` or `bundled`, of programs for Linux with glibc.
+    libraries: Option<String>,
     oci: String,
 }
 
@@ -133,15 +135,19 @@ impl Release {
             .zip(&plan.targets)
             .map(|(wanted, target)| {
                 let output = target.output.as_path().to_owned();
-                let needs = match &wanted.libc {
-                    Some(_) => Some(needs(&wanted, &output)?),
-                    None => None,
+                let (needs, libraries) = match &wanted.libc {
+                    Some(_) => {
+                        let (needs, libraries) = needs(&wanted, &output)?;
+                        (Some(needs), libraries)
+                    }
+                    None => (None, Vec::new()),
                 };
                 Ok(Programs {
                     platform: wanted.platform,
                     libc: wanted.libc,
                     output,
                     needs,
+                    libraries,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -163,6 +169,7 @@ impl Release {
 
     /// What to release for, sorted by package.
     fn wanted(&self, nix: &Nix, config: &Config) -> Result<Vec<Wanted>> {
+        dist::check_libraries(&config.release)?;
         let table: BTreeMap<String, Row> =
             Deserialize::deserialize(nix.evaluate(".#lib.releasePlatforms")?)?;
         let libcs = dist::libcs(&config.release)?;
@@ -174,6 +181,13 @@ impl Release {
                 .is_some_and(|libc| !libcs.contains(&libc))
             {
                 continue;
+            }
+            match (&config.release.libraries, &row.libraries) {
+                (Some(wanted), Some(built)) if wanted != built => bail!(
+                    "libraries in [release] of slipway.toml is {wanted:?}, but the flake says {built:?}; set the argument \
+                     libraries of mkRelease instead"
+                ),
+                _ => {}
             }
             let glibc = row.glibc.as_deref().map(str::parse).transpose();
             let wanted = Wanted {
@@ -217,20 +231,32 @@ impl Release {
     }
 }
 
-/// What programs need of a Linux system. Fails if they do not run on every system that they should.
-fn needs(wanted: &Wanted, output: &Path) -> Result<Needs> {
+/// What programs need of a Linux system, and the shared libraries that come with them: paths in the output of the build.
+/// Fails if they do not run on every system that they should.
+fn needs(wanted: &Wanted, output: &Path) -> Result<(Needs, Vec<String>)> {
     let platform = &wanted.platform;
     let reading = |path: &Path| format!("reading {}", path.display());
+    let output = fs::canonicalize(output).with_context(|| reading(output))?;
     let directory = output.join("bin");
-    let (mut oldest, mut sonames) = (None, BTreeSet::new());
+    // A library that several programs need is checked once.
+    let mut files = BTreeMap::new();
     for entry in fs::read_dir(&directory).with_context(|| reading(&directory))? {
         let path = entry.with_context(|| reading(&directory))?.path();
+        let read = portable(&path, wanted.glibc.as_ref()).with_context(|| reading(&path))?;
+        files.extend(read.into_iter().map(|file| (file.path.clone(), file)));
+    }
+    let (mut oldest, mut sonames, mut bundled) = (None, BTreeSet::new(), Vec::new());
+    for (path, file) in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let program = portable(&path, wanted.glibc.as_ref()).with_context(|| reading(&path))?;
-        match (program.faults.first(), &wanted.glibc) {
+        let is_library = !path.starts_with(&directory);
+        match (file.faults.first(), &wanted.glibc) {
             (Some(fault), Some(glibc)) => bail!(
                 "{name} for {platform} does not run on every system with glibc {glibc}: {fault}; if a later version will \
-                 do, set glibc in [release] of slipway.toml"
+                 do, set glibc in [release] of slipway.toml, or the argument of mkRelease{}",
+                match is_library {
+                    true => "; else link to the library statically",
+                    false => "",
+                }
             ),
             (Some(fault), None) => bail!(
                 "{name} for {platform} with musl does not run on every system: {fault}; link it statically, or leave \
@@ -238,21 +264,24 @@ fn needs(wanted: &Wanted, output: &Path) -> Result<Needs> {
             ),
             (None, _) => {}
         }
-        let is_own = |soname: &&String| output.join("lib").join(soname).exists();
-        if let Some(own) = program.libraries.iter().find(is_own) {
-            bail!(
-                "{name} for {platform} needs its own shared library {own}, which release files do not have; build a static \
-                 library instead"
-            );
+        if is_library {
+            let inner = path.strip_prefix(&output);
+            let inner = inner.ok().and_then(Path::to_str).with_context(|| {
+                format!(
+                    "a program for {platform} needs {}, which the build did not install; copy it to lib",
+                    path.display()
+                )
+            })?;
+            bundled.push(inner.to_owned());
         }
-        if !program.libraries.is_empty() {
+        if !file.libraries.is_empty() {
             eprintln!(
                 "note: {name} for {platform} needs {} of the system",
-                program.libraries.join(", ")
+                file.libraries.join(", ")
             );
         }
-        oldest = oldest.max(program.glibc);
-        sonames.extend(program.libraries);
+        oldest = oldest.max(file.glibc);
+        sonames.extend(file.libraries);
     }
     // nix/toolchain/portable.nix describes the file. Static programs have none.
     let list = fs::read_to_string(output.join("libraries")).unwrap_or_default();
@@ -264,10 +293,11 @@ fn needs(wanted: &Wanted, output: &Path) -> Result<Needs> {
         debian: packages.get(soname.as_str()).map(|name| (*name).to_owned()),
         soname,
     });
-    Ok(Needs {
+    let needs = Needs {
         glibc: oldest.map(|version| version.to_string()),
         libraries: libraries.collect(),
-    })
+    };
+    Ok((needs, bundled))
 }
 
 /// A Nix expression of a flake's packages, whose programs know their version.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -5,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use slipway_oci::Platform;
 use slipway_registry::Contents;
-use slipway_verify::{GlibcVersion, Portable, Report, is_sound, portable};
+use slipway_verify::{GlibcVersion, Portable, PortableFault, Report, is_sound, portable};
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
@@ -17,13 +18,15 @@ use crate::image::image_source;
 /// Checks every digest and size; that every ELF file is for the image's platform and finds its
 /// loader, libraries and symbols; that the entrypoint exists and can be run; and that nothing is
 /// setuid, setgid, a device or world-writable. Prints a line for each fault and warning, and exits
-/// with 1 if there is a fault. With --glibc, checks a program outside an image.
+/// with 1 if there is a fault. With --glibc, checks a program outside an image, and the libraries
+/// that it finds relative to itself.
 #[derive(clap::Args)]
 pub struct Verify {
     #[command(flatten)]
     source: image_source::Options,
 
-    /// Check that the file IMAGE is a program for Linux systems with this glibc or a later one
+    /// Check that the file IMAGE is a program or shared library for Linux systems with this glibc or a
+    /// later one
     #[arg(long, value_name = "VERSION", conflicts_with = "platform")]
     glibc: Option<GlibcVersion>,
 
@@ -50,32 +53,22 @@ impl Verify {
 
     fn verify_program(&self, glibc: &GlibcVersion) -> Result<ExitCode> {
         let path = self.source.image.as_str();
-        let program =
+        let files =
             portable(Path::new(path), Some(glibc)).with_context(|| format!("reading {path}"))?;
-        let is_ok = program.faults.is_empty();
+        let is_ok = files.iter().all(|file| file.faults.is_empty());
         match self.format {
             Format::Text => {
-                for fault in &program.faults {
-                    println!("{path}: {fault}");
-                }
-                if is_ok {
-                    println!("{path}: {}", needs(&program));
+                for file in &files {
+                    let path = file.path.display();
+                    for fault in &file.faults {
+                        println!("{path}: {fault}");
+                    }
+                    if file.faults.is_empty() {
+                        println!("{path}: {}", needs(file));
+                    }
                 }
             }
-            Format::Json => {
-                let findings = program
-                    .faults
-                    .iter()
-                    .map(|fault| json!({"fault": fault.name(), "message": fault.to_string()}));
-                let document = json!({
-                    "ok": is_ok,
-                    "loader": program.loader,
-                    "glibc": program.glibc.as_ref().map(GlibcVersion::to_string),
-                    "libraries": program.libraries,
-                    "findings": findings.collect::<Vec<_>>(),
-                });
-                println!("{document:#}");
-            }
+            Format::Json => println!("{:#}", json_of_files(&files)),
         }
         Ok(match is_ok {
             true => ExitCode::SUCCESS,
@@ -84,16 +77,42 @@ impl Verify {
     }
 }
 
-/// What a program needs of a system, in a line.
-fn needs(program: &Portable) -> String {
-    let glibc = match &program.glibc {
+/// What a file needs of a system, in a line.
+fn needs(file: &Portable) -> String {
+    let glibc = match &file.glibc {
         Some(glibc) => format!("needs glibc {glibc}"),
         None => "needs no glibc".to_owned(),
     };
-    match &program.libraries[..] {
+    match &file.libraries[..] {
         [] => glibc,
         libraries => format!("{glibc} and {}", libraries.join(", ")),
     }
+}
+
+/// `{"ok", "loader", "glibc", "libraries", "bundled", "findings": [{"fault", "file", "message"}]}`, of a program and the
+/// libraries that come with it. `glibc` is the oldest that all of them run with.
+fn json_of_files(files: &[Portable]) -> Value {
+    let findings = files.iter().flat_map(|file| {
+        let of_fault = move |fault: &PortableFault| {
+            json!({
+                "fault": fault.name(),
+                "file": file.path.display().to_string(),
+                "message": fault.to_string(),
+            })
+        };
+        file.faults.iter().map(of_fault)
+    });
+    let glibc = files.iter().filter_map(|file| file.glibc.as_ref()).max();
+    let libraries: BTreeSet<&String> = files.iter().flat_map(|file| &file.libraries).collect();
+    let bundled = files.iter().skip(1).map(|file| file.path.display());
+    json!({
+        "ok": files.iter().all(|file| file.faults.is_empty()),
+        "loader": files.first().and_then(|file| file.loader.as_ref()),
+        "glibc": glibc.map(GlibcVersion::to_string),
+        "libraries": libraries,
+        "bundled": bundled.map(|path| path.to_string()).collect::<Vec<_>>(),
+        "findings": findings.collect::<Vec<_>>(),
+    })
 }
 
 /// `{"ok", "images": [{"platform", "digest", "ok", "machineKnown", "layers", "files", "programs",

@@ -28,6 +28,9 @@ const CHECKSUMS: &str = "checksums.txt";
 const METADATA: &str = "metadata.json";
 const NOTES: &str = "release-notes.md";
 
+/// How programs get Debian's libraries. nix/toolchain/portable.nix links them so.
+const LIBRARIES: [&str; 2] = ["bundled", "static"];
+
 /// The algorithm before a digest in hex. Source: OCI image-spec, descriptor.md, "Digests".
 const SHA256: &str = "sha256:";
 
@@ -65,6 +68,9 @@ pub struct Programs {
     pub output: PathBuf,
     /// What the programs need of a Linux system. `None` for other systems.
     pub needs: Option<Needs>,
+    /// The shared libraries that come with the programs: paths in `output`, which is where programs
+    /// find them, relative to themselves.
+    pub libraries: Vec<String>,
 }
 
 impl Programs {
@@ -122,7 +128,9 @@ impl Release<'_> {
         let new = place.path().join("new");
         fs::create_dir(&new).with_context(|| format!("making {}", new.display()))?;
         let mut artifacts = Vec::new();
-        for made in in_parallel(programs, |one| self.archives(one, &new)) {
+        for made in in_parallel(programs, |one| {
+            self.archives(one, program_directory(programs, &one.platform), &new)
+        }) {
             artifacts.extend(made?);
         }
         // One after another, since xz takes hundreds of megabytes.
@@ -160,7 +168,8 @@ impl Release<'_> {
         Ok(programs.libc.as_deref().is_none_or(|libc| libc == first))
     }
 
-    fn archives(&self, programs: &Programs, directory: &Path) -> Result<Vec<Artifact>> {
+    /// Writes the archives of a platform. Their programs are in `bin`.
+    fn archives(&self, programs: &Programs, bin: &str, directory: &Path) -> Result<Vec<Artifact>> {
         let platform = &programs.platform;
         let mut base = self.base(platform)?;
         // The first has the plain name.
@@ -168,7 +177,7 @@ impl Release<'_> {
             Some(libc) if !self.is_first(programs)? => base += &format!("_{libc}"),
             _ => {}
         }
-        let files = self.files(programs, &base)?;
+        let files = self.files(programs, bin, &base)?;
         self.formats(platform)?
             .into_iter()
             .map(|format| {
@@ -307,7 +316,7 @@ impl Release<'_> {
                 homepage: self.settings.homepage.as_deref(),
                 modified: self.source.time,
                 needs,
-                files: layout.files(&programs.output, &documents, &system)?,
+                files: layout.files(&programs.output, &programs.libraries, &documents, &system)?,
                 scripts: self.scripts()?,
             };
             let platform = &programs.platform;
@@ -346,7 +355,7 @@ impl Release<'_> {
             let downloads = first
                 .iter()
                 .filter(|it| format.has(&it.platform))
-                .map(|it| self.download(it, artifacts))
+                .map(|it| self.download(it, program_directory(programs, &it.platform), artifacts))
                 .collect::<Result<Vec<_>>>()?;
             let kind = format.name();
             if downloads.is_empty() {
@@ -382,8 +391,13 @@ impl Release<'_> {
         })
     }
 
-    /// What manifests say of a platform's archive.
-    fn download<'a>(&self, programs: &'a Programs, artifacts: &[Artifact]) -> Result<Download<'a>> {
+    /// What manifests say of a platform's archive, whose programs are in `bin`.
+    fn download<'a>(
+        &self,
+        programs: &'a Programs,
+        bin: &'static str,
+        artifacts: &[Artifact],
+    ) -> Result<Download<'a>> {
         let platform = &programs.platform;
         let formats = self.formats(platform)?;
         let format = PREFERRED.into_iter().find(|it| formats.contains(it));
@@ -404,6 +418,7 @@ impl Release<'_> {
             url: self.url(&name)?,
             sha256: artifact.hex().to_owned(),
             programs: binaries.iter().map(|it| name_of(it)).collect(),
+            bin,
             has_share: !shared.is_empty() || programs.output.join("share").is_dir(),
             files,
             directory: base,
@@ -437,11 +452,16 @@ impl Release<'_> {
         Ok(url)
     }
 
-    /// The files of an archive.
-    fn files(&self, programs: &Programs, archive: &str) -> Result<Files> {
+    /// The files of an archive whose programs are in `bin`.
+    fn files(&self, programs: &Programs, bin: &str, archive: &str) -> Result<Files> {
         let mut files = self.documents(archive)?;
         for entry in sorted(&programs.output.join("bin"))? {
-            files.add(archive, name_of(&entry), File::read(&entry)?)?;
+            let path = format!("{bin}{}", name_of(&entry));
+            files.add(archive, path, File::read(&entry)?)?;
+        }
+        for path in &programs.libraries {
+            let file = File::read(&programs.output.join(path))?;
+            files.add(archive, path.clone(), file)?;
         }
         let share = programs.output.join("share");
         if share.is_dir() {
@@ -646,6 +666,27 @@ pub fn libcs(settings: &config::Release) -> Result<Vec<&str>> {
     match named.is_empty() {
         true => Ok(vec![KNOWN[0]]),
         false => Ok(named),
+    }
+}
+
+/// Fails if `libraries` in `[release]` is not one of the ways to get libraries.
+pub fn check_libraries(settings: &config::Release) -> Result<()> {
+    match settings.libraries.as_deref() {
+        Some(other) if !LIBRARIES.contains(&other) => bail!(
+            "libraries in [release] of slipway.toml is {other:?}, which is no way to get libraries; these are: {}",
+            LIBRARIES.join(", ")
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The directory of the programs in an archive, with a slash after it. Shared libraries are relative to that, so if any
+/// platform has some, all archives have it, for manifests that install several of them in one way.
+fn program_directory(programs: &[Programs], platform: &Platform) -> &'static str {
+    let has_libraries = programs.iter().any(|it| !it.libraries.is_empty());
+    match has_libraries && platform.os() != "windows" {
+        true => "bin/",
+        false => "",
     }
 }
 
