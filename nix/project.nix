@@ -99,6 +99,7 @@
     table = import ./release-platforms.nix {
       # that of RHEL 8 and Debian 10
       glibc = (settings.release or {}).glibc or "2.28";
+      libraries = (settings.release or {}).libraries or "static";
       platforms = rows;
     };
   in
@@ -248,7 +249,10 @@
           release (inputsOf targets.${row.target}) {
             inherit row version;
             builtFor = builtForOf row.target;
-            link = targets.${row.target}.portable {inherit (row) glibc;};
+            link = targets.${row.target}.portable {
+              inherit (row) glibc libraries;
+              name = (settings.release or {}).name or main;
+            };
           }
         else let
           target = releaseTargets.${row.target};

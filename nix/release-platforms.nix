@@ -6,6 +6,7 @@
 #   glibc       string: the oldest version of glibc that programs run with, if `link` is "portable"
 #   go          attribute set of strings: environment variables with which Go compiles for the platform
 #   libc        string: the C library of programs for Linux, "glibc" or "musl"
+#   libraries   string: how programs get Debian's libraries, if `link` is "portable" (toolchain/portable.nix)
 #   link        string: what programs need of the system that they run on:
 #                 "portable"  a Linux distribution whose glibc is not older than `glibc`
 #                 "static"    no libraries but those of the system's vendor
@@ -16,10 +17,12 @@
 {
   # string: the wanted version of glibc. Some platforms need a later one.
   glibc,
+  # string: how programs get Debian's libraries (toolchain/portable.nix)
+  libraries ? "static",
   # attribute set: platforms.nix
   platforms,
 }: let
-  inherit (builtins) attrNames listToAttrs map replaceStrings;
+  inherit (builtins) attrNames elem listToAttrs map replaceStrings;
 
   row = fields: {
     name =
@@ -47,6 +50,10 @@
         }
         else {
           inherit target;
+          libraries =
+            if elem libraries ["bundled" "static"]
+            then libraries
+            else throw "${libraries} is no way to get libraries; these are: bundled, static";
           glibc = let
             oldest = platforms.${target}.glibc or glibc;
           in

@@ -13,6 +13,8 @@
   platforms ? null,
   # string: the oldest version of glibc that the programs run with
   glibc ? "2.28",
+  # string: how the programs get Debian's libraries: "static" or "bundled" (toolchain/portable.nix)
+  libraries ? "static",
   # strings for packages, or null: a line about the program, a URL and an SPDX expression
   description ? null,
   homepage ? null,
@@ -33,7 +35,7 @@
   # Other systems than Linux must be named. For "pure" ones, no C can be compiled.
   releasePlatforms = let
     all = import ./release-platforms.nix {
-      inherit glibc;
+      inherit glibc libraries;
       platforms = rows;
     };
     isReleased = row: row.link != "pure" && (row ? libc || platforms != null && elem row.oci platforms);
@@ -51,7 +53,11 @@ in {
     releaseTargets = slipway.releaseTargetsWith {};
     released = row:
       if row.link == "portable"
-      then build slipway.targets.${row.target} (slipway.targets.${row.target}.portable {inherit (row) glibc;})
+      then
+        build slipway.targets.${row.target} (slipway.targets.${row.target}.portable {
+          inherit name;
+          inherit (row) glibc libraries;
+        })
       else build releaseTargets.${row.target} {};
   in
     listToAttrs (map (name: {

@@ -7,31 +7,40 @@
     self,
     slipway,
   }: let
-    inherit (slipway.lib) image index targets;
+    inherit (slipway.lib) image index merge mkRelease targets;
 
-    program = target:
-      target.stdenv.mkDerivation {
-        name = "checksum";
-        src = ./.;
-        nativeBuildInputs = [target.cmake];
-        buildInputs = [target.libraries.zlib1g-dev];
-        # the header, apart from what the image holds
-        outputs = ["out" "dev"];
-      };
+    # `link` tells how to link programs of release files.
+    program = target: link:
+      target.stdenv.mkDerivation ({
+          name = "checksum";
+          src = ./.;
+          nativeBuildInputs = [target.cmake];
+          buildInputs = [target.libraries.zlib1g-dev];
+          # the header, apart from what the image holds
+          outputs = ["out" "dev"];
+        }
+        // link);
 
     imageOf = target:
       image {
         inherit target;
-        package = program target;
+        package = program target {};
         entrypoint = "bin/checksum";
       };
-  in {
-    packages.x86_64-linux = {
-      default = index [(imageOf targets.aarch64) (imageOf targets.x86_64)];
-      image-aarch64 = imageOf targets.aarch64;
-      image-x86_64 = imageOf targets.x86_64;
-      program-aarch64 = program targets.aarch64;
-      program-x86_64 = program targets.x86_64;
-    };
-  };
+  in
+    merge [
+      {
+        packages.x86_64-linux = {
+          default = index [(imageOf targets.aarch64) (imageOf targets.x86_64)];
+          image-aarch64 = imageOf targets.aarch64;
+          image-x86_64 = imageOf targets.x86_64;
+          program-aarch64 = program targets.aarch64 {};
+          program-x86_64 = program targets.x86_64 {};
+        };
+      }
+      (mkRelease {
+        name = "checksum";
+        build = program;
+      })
+    ];
 }

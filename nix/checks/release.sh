@@ -4,22 +4,42 @@ set -o pipefail
 
 mkdir "$out"
 cd "$out"
-cp "$package"/bin/* .
+program=$name
+if [[ -d $package/lib/$name ]]; then
+  program=bin/$name
+  mkdir bin lib
+  cp -r "$package/lib/$name" lib
+fi
+cp "$package"/bin/* "$(dirname "$program")"
 [[ -z $expected ]] || cp "$expected" expected
 [[ -z $library ]] || cp "$library"/bin/* .
 
-if grep -l /nix/store/ *; then
+if grep -rl /nix/store/ .; then
   echo 'a program refers to the store' >&2
   exit 1
 fi
 
+# Prints the values of a tag in the dynamic section.
+dynamic() {
+  llvm-readelf --dynamic-table "$2" | sed -n "s/.*($1).*\[\(.*\)\]/\1/p"
+}
+
 case $os in
   linux)
-    if llvm-readelf --program-headers "$name" | grep -q INTERP; then
-      echo "$name is not static" >&2
+    run=("./$program")
+    if [[ -n ${loader:-} ]]; then
+      # The system has only the C library. The other libraries are beside the program.
+      llvm-readelf --program-headers "$program" | grep -qF "[Requesting program interpreter: $loader]"
+      dynamic RUNPATH "$program" | diff - <(echo "\$ORIGIN/../lib/$name")
+      for file in "$program" "lib/$name"/*; do
+        dynamic NEEDED "$file"
+      done | grep -vxF "$interpreter" | sort -u | diff - <(printf '%s\n' libc.so.6 "$(ls "lib/$name")" | sort)
+      run=("$libc/$interpreter" --library-path "$libc" "./$program")
+    elif llvm-readelf --program-headers "$program" | grep -q INTERP; then
+      echo "$program is not static" >&2
       exit 1
     fi
-    $emulator "./$name" </dev/null | diff expected -
+    $emulator "${run[@]}" </dev/null | diff expected -
     ;;
   darwin)
     llvm-readobj --needed-libs "$name" | sed -n '/^NeededLibraries/,/^]/s/^  //p' | diff - <(

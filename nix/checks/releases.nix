@@ -1,4 +1,5 @@
-# Returns checks of programs for release files, an attribute set of derivations, on the platforms that no image has.
+# Returns checks of programs for release files, an attribute set of derivations: on the platforms that no image has, and
+# with shared libraries.
 {
   # function: make-check.nix
   check,
@@ -7,7 +8,7 @@
   # attribute set: default.nix for the build machine
   slipway,
 }: let
-  inherit (builtins) concatMap head listToAttrs split;
+  inherit (builtins) concatMap head listToAttrs replaceStrings split;
 
   releasePlatforms = import ../release-platforms.nix {
     inherit (slipway) platforms;
@@ -26,18 +27,21 @@
     expected ? "",
     # string: the program that runs it, or ""
     emulator ? "",
+    # attribute set: further environment variables of the check
+    environment ? {},
   }: {
     name = "release-${language}-${row}";
-    value = check name ./release.sh {
-      inherit emulator expected package;
-      machine = releasePlatforms.${row}.go.GOARCH;
-      os = head (split "/" releasePlatforms.${row}.oci);
-      # of Windows, for the end-to-end tests
-      library =
-        if row == "windows-amd64"
-        then compiled row "$CC -shared random.c -ladvapi32" "bcryptprimitives.dll"
-        else "";
-    };
+    value = check name ./release.sh ({
+        inherit emulator expected package;
+        machine = releasePlatforms.${row}.go.GOARCH;
+        os = head (split "/" releasePlatforms.${row}.oci);
+        # of Windows, for the end-to-end tests
+        library =
+          if row == "windows-amd64"
+          then compiled row "$CC -shared random.c -ladvapi32" "bcryptprimitives.dll"
+          else "";
+      }
+      // environment);
   };
 
   # Returns a derivation with a file in bin/ that a command makes.
@@ -73,9 +77,29 @@
       expected = ../../examples/rust/expected;
       package = examples.rust."release-${row}";
     };
+
+  # Returns the check of an example whose program needs a shared library of its own.
+  ofLibrary = example: name: architecture: let
+    platform = slipway.platforms.${architecture};
+    row = replaceStrings ["/"] ["-"] platform.oci;
+  in
+    prove example row {
+      inherit name;
+      emulator = slipway.emulatorOf architecture;
+      environment = {
+        libc = "${slipway.debs.libraries.${platform.debian}.libc6}/lib/${platform.gnu}";
+        inherit (platform) interpreter loader;
+      };
+      expected = ../../examples + "/${example}/expected";
+      package = examples.${example}."release-${row}";
+    };
 in
   listToAttrs (
-    concatMap ({
+    concatMap (architecture: [
+      (ofLibrary "c-autotools" "roundtrip" architecture)
+      (ofLibrary "c-cmake" "checksum" architecture)
+    ]) ["aarch64" "x86_64"]
+    ++ concatMap ({
       emulator ? "",
       row,
     }: [(ofC row emulator) (ofGo row emulator) (ofRust row emulator)]) [

@@ -4,8 +4,8 @@
 # functions that Debian's headers and archives use. docs/release.md explains what this means for users.
 #
 # The programs are linked with the loader in the store, so that they run during the build as well; `postFixup`
-# then makes it the system's. The file `libraries` lists the shared libraries that programs need of the system, and
-# their packages in Debian: lines of SONAME and PACKAGE.
+# then makes it the system's, and copies shared libraries that are not the system's. The file `libraries` lists the
+# shared libraries that programs need of the system, and their packages in Debian: lines of SONAME and PACKAGE.
 {
   # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
@@ -22,11 +22,15 @@
 }: {
   # string: the oldest version of glibc
   glibc,
+  # string: "static" if Debian's libraries are linked statically, or "bundled" if their shared libraries are copied
+  libraries ? "static",
+  # string: name of the directory in lib/ for copied libraries; by default that of the derivation
+  name ? "$name",
 }: let
   inherit (platform) gnu interpreter;
 
   link = derivation {
-    inherit glibc gnu interpreter system;
+    inherit glibc gnu interpreter libraries system;
     PATH = "${cc}/bin:${bootstrap}/bin";
     name = "portable-${platformName}-${glibc}";
     args = ["-e" ./portable.sh];
@@ -37,21 +41,10 @@
 in {
   "NIX_LINK_${platformName}" = link;
   postFixup = ''
-    for file in "$out"/bin/*; do
-      patchelf --print-interpreter "$file" >/dev/null 2>&1 || continue
-      # An empty RUNPATH takes the place of the store paths before it goes.
-      patchelf --set-interpreter ${platform.loader} --set-rpath "" "$file"
-      patchelf --remove-rpath "$file"
-    done
-    for file in "$out"/bin/*; do
-      for soname in $(patchelf --print-needed "$file" 2>/dev/null); do
-        for dir in $buildInputs; do
-          [[ $dir = *_* && -e $dir/lib/$gnu/$soname ]] || continue
-          package=''${dir##*/}
-          package=''${package#*-}
-          echo "$soname ''${package%%_*}"
-        done
-      done
-    done | sort -u >"$out/libraries"
+    link=${link}
+    loader=${platform.loader}
+    debianArchitecture=${platform.debian}
+    libraryDirectory="${name}"
+    source "$link/fixup"
   '';
 }

@@ -6,6 +6,7 @@ for name in $names; do
   echo "File: $name"
   $gnu-readelf --dyn-syms --wide "$libc/$name"
 done >symbols
+: >work/newer
 awk -v version="$glibc" -v out=work -f "$sources/symbols.awk" "$sources/moved.txt" symbols
 for name in $names; do
   [[ -e work/$name.s ]] || continue
@@ -27,4 +28,7 @@ echo "GROUP($out/libc.so.6 $out/libcompat.a -l:libc_nonshared.a AS_NEEDED($out/$
 )))" >"$out/libc.so"
 echo 'INPUT(-lgcc_eh)' >"$out/libgcc_s.so"
 echo 'INPUT(-l:libstdc++.a)' >"$out/libstdc++.so"
+sort work/newer >"$out/newer"
+echo "$libraries" >"$out/libraries"
 cp "$sources/link.sh" "$out/link"
+cp "$sources/fixup.sh" "$out/fixup"

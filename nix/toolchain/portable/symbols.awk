@@ -1,8 +1,9 @@
 # Reads `llvm-readelf --dyn-syms` of a C library's shared objects, and writes for each of them, in the directory
 # `out`, the assembly and the version script of a stand-in that has only what the C library had in version
-# `version`. A symbol has the newest of its versions up to that one. The first file, moved.txt, has the symbols
-# that were in another shared object before glibc 2.34, and that object. Source: the symbols of Debian 11's libc6
-# (glibc 2.31) for amd64, arm64, armhf and i386.
+# `version`. A symbol has the newest of its versions up to that one. The file `newer` gets those that came later, and
+# their first version. The first file that is read, moved.txt, has the symbols that were in another shared object
+# before glibc 2.34, and that object. Source: the symbols of Debian 11's libc6 (glibc 2.31) for amd64, arm64, armhf
+# and i386.
 
 # A number that orders versions, such as 2.3.4.
 function order(version, parts) {
@@ -27,7 +28,12 @@ $1 ~ /^[0-9]+:$/ && $7 != "UND" && ($5 == "GLOBAL" || $5 == "WEAK") && match($8,
   name = substr($8, 1, RSTART - 1)
   number = substr($8, RSTART, RLENGTH)
   sub(/^@+GLIBC_/, "", number)
-  if (order(number) > order(version) || $4 == "TLS") next
+  if ($4 == "TLS") next
+  if (order(number) > order(version)) {
+    if (!(name in later) || order(number) < order(later[name])) later[name] = number
+    next
+  }
+  older[name] = 1
   library = file
   if (file ~ /^libc\.so/ && name in moved) library = moved[name]
   key = library " " name
@@ -39,6 +45,9 @@ $1 ~ /^[0-9]+:$/ && $7 != "UND" && ($5 == "GLOBAL" || $5 == "WEAK") && match($8,
 }
 
 END {
+  for (name in later) {
+    if (!(name in older)) print name, later[name] >(out "/newer")
+  }
   for (key in found) {
     split(key, part, " ")
     library = part[1]
