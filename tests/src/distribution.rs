@@ -45,13 +45,36 @@ impl Root {
         self.directory.path()
     }
 
-    /// Runs a program of this machine in the root. Returns what it prints.
-    pub fn run(&self, program: &Path) -> Result<String> {
-        std::fs::copy(program, self.path().join("program"))?;
-        let mut command = Command::new("chroot");
-        command.arg(self.path()).arg("/program").text()
+    /// Copies a directory of this machine into the root, and runs a program in it. Returns what it prints.
+    pub fn run(&self, directory: &Path, program: &str) -> Result<String> {
+        let copy = self.path().join("copy");
+        if copy.exists() {
+            std::fs::remove_dir_all(&copy)?;
+        }
+        let mut cp = Command::new("cp");
+        cp.arg("-r").args([directory, &copy]).text()?;
+        self.command(&format!("/copy/{program}")).text()
+    }
+
+    /// A command that runs a program of the root in it.
+    pub fn command(&self, program: &str) -> Command {
+        let mut unshare = Command::new("unshare");
+        unshare
+            .args(["--mount", "--pid", "--fork"])
+            .args(["sh", "-e", "-c", WITH_PROC, "sh"])
+            .arg(self.path())
+            .arg(program);
+        unshare
     }
 }
+
+/// Runs a command in another root directory. Arguments: ROOT COMMAND…. The loader asks /proc where a program is, to
+/// find libraries that are relative to it.
+const WITH_PROC: &str = r#"
+mkdir -p "$1/proc"
+mount -t proc proc "$1/proc"
+exec chroot "$@"
+"#;
 
 /// Runs a command in another root directory, with two directories of the machine mounted at /nix
 /// and /src. Arguments: ROOT NIX SRC COMMAND…. Nix requires that its root is a mount point.

@@ -217,10 +217,9 @@ fn programs_with_c_libraries_run_on_the_oldest_release_of_debian() -> Result<()>
             fs::read_to_string(repository().join("examples").join(example).join("expected"))?;
         for (platform, root) in platforms.iter().zip(&roots) {
             let base = format!("{program}_1.0.0_linux_{}", platform.architecture());
-            let program = unpack(&project, &format!("{base}.tar.gz"))?
-                .join(&base)
-                .join(program);
-            let printed = root.run(&program)?;
+            let unpacked = unpack(&project, &format!("{base}.tar.gz"))?.join(&base);
+            let printed = root.run(&unpacked, program)?;
+            let program = unpacked.join(program);
             // Libraries that Debian has no archive of are those of the system.
             let is_own = |line: &&str| !line.starts_with("libpq ");
             let lines = |text: &str| Vec::from_iter(text.lines().filter(is_own).map(String::from));
@@ -300,12 +299,130 @@ fn a_program_in_c_runs_on_the_oldest_release_of_debian() -> Result<()> {
         .slipway(&["release", "--platform", &own.oci])?
         .text()?;
     let base = format!("check_1.0.0_linux_{}", own.architecture());
-    let program = unpack(&project, &format!("{base}.tar.gz"))?
-        .join(&base)
-        .join("check");
+    let unpacked = unpack(&project, &format!("{base}.tar.gz"))?.join(&base);
     let root = Root::oldest(&own, &["libc6"])?;
-    assert_eq!(root.run(&program)?, "1 0 cbf43926\n", "in {}", root.suite);
+    let printed = root.run(&unpacked, "check")?;
+    assert_eq!(printed, "1 0 cbf43926\n", "in {}", root.suite);
     Ok(())
+}
+
+/// What packages of an example need.
+const PACKAGED: &str = r#"
+[release]
+packages = ["deb", "rpm"]
+maintainer = "Ada <ada@example.com>"
+description = """is an example
+It has a shared library."""
+license = "MIT"
+"#;
+
+#[test]
+fn shared_libraries_of_a_project_come_with_its_programs() -> Result<()> {
+    if !met(&[
+        Requirement::Program("rpm", "rpm"),
+        Requirement::Program("lintian", "lintian"),
+        Requirement::Program("mmdebstrap", "mmdebstrap"),
+        Requirement::Root("to install packages in the root of another system"),
+    ])? {
+        return Ok(());
+    }
+    let own = Platform::own()?;
+    let root = Installation {
+        root: Root::oldest(&own, &["libc6"])?,
+    };
+    root.rpm("--initdb").text()?;
+    let release = |project: &Project| project.slipway(&["release", "--platform", &own.oci]);
+    for (example, program) in [("c-cmake", "checksum"), ("c-autotools", "roundtrip")] {
+        let project = tagged_example(example)?;
+        project.edit("slipway.toml", |text| text + PACKAGED)?;
+        project.write("LICENSE", "Copyright 2026 Ada\n")?;
+        commit(&project, "build: write packages")?;
+        git(&project, &["tag", "--force", "v1.0.0"])?;
+        release(&project)?.text()?;
+        let expected = project.read("expected")?;
+        let base = format!("{program}_1.0.0_linux_{}", own.architecture());
+        let unpacked = unpack(&project, &format!("{base}.tar.gz"))?.join(&base);
+        let in_bin = format!("bin/{program}");
+        assert_eq!(root.root.run(&unpacked, &in_bin)?, expected, "{example}");
+        let verify = ["verify", "--format", "json", "--glibc", "2.28"];
+        let mut verify = project.slipway(&verify)?;
+        let told: Value = serde_json::from_str(&verify.arg(unpacked.join(&in_bin)).text()?)?;
+        assert_eq!(
+            told["libraries"].as_array().map(Vec::len),
+            Some(0),
+            "{told}"
+        );
+        assert_eq!(told["bundled"].as_array().map(Vec::len), Some(1), "{told}");
+
+        let deb = project.file(&format!("dist/{program}_1.0.0_{}.deb", own.debian));
+        lintian(&deb)?;
+        let mut depends = Command::new("dpkg-deb");
+        let depends = depends.arg("--field").arg(&deb).arg("Depends").text()?;
+        ensure!(
+            depends.starts_with("libc6 (") && !depends.contains(','),
+            "{depends}"
+        );
+        let rpm = project.file(&format!(
+            "dist/{program}-1.0.0-1.{}.rpm",
+            std::env::consts::ARCH
+        ));
+        let installed = format!("/usr/bin/{program}");
+        let directory = root.file(&format!("usr/lib/{program}"));
+        // The databases have no package with the C library.
+        for (mut install, force, package, mut remove) in [
+            (
+                root.dpkg("--install"),
+                "--force-depends",
+                deb,
+                root.dpkg("--purge"),
+            ),
+            (root.rpm("--upgrade"), "--nodeps", rpm, root.rpm("--erase")),
+        ] {
+            install.arg(force).arg(&package).text()?;
+            assert_eq!(root.root.command(&installed).text()?, expected, "{example}");
+            remove.arg(program).text()?;
+            ensure!(!directory.exists(), "{} is left", directory.display());
+        }
+
+        // Debian's libraries as well, if they are old enough.
+        project.edit("flake.nix", |text| {
+            text.replace(
+                "build = program;",
+                "build = program;\n        libraries = \"bundled\";",
+            )
+        })?;
+        commit(&project, "build: bundle libraries")?;
+        git(&project, &["tag", "--force", "v1.0.0"])?;
+        if example == "c-cmake" {
+            release(&project)?.text()?;
+            let unpacked = unpack(&project, &format!("{base}.tar.gz"))?.join(&base);
+            ensure!(unpacked.join("lib/checksum/libz.so.1").exists(), "no zlib");
+            assert_eq!(root.root.run(&unpacked, &in_bin)?, expected);
+        } else {
+            let error = release(&project)?.failure()?;
+            for part in [
+                "libzstd.so.1 for linux/",
+                "does not run on every system with glibc 2.28: it needs the symbol pthread_",
+                "@GLIBC_2.34; if a later version will do, set glibc",
+            ] {
+                ensure!(error.contains(part), "{error} lacks {part}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fails if lintian finds errors or warnings in a package.
+fn lintian(package: &Path) -> Result<()> {
+    // lintian leaves files behind.
+    let place = tempfile::tempdir()?;
+    let mut lintian = Command::new("lintian");
+    lintian
+        .args(["--allow-root", "--fail-on", "error,warning"])
+        .args(["--suppress-tags", ACCEPTED])
+        .arg(package)
+        .env("TMPDIR", place.path());
+    lintian.text().map(drop)
 }
 
 #[test]
@@ -535,14 +652,7 @@ fn packages_are_installed_upgraded_and_removed() -> Result<()> {
             "{tag}/tool-{version}-1-{architecture}.pkg.tar.zst"
         )));
     }
-    // lintian leaves files behind.
-    let place = tempfile::tempdir()?;
-    Command::new("lintian")
-        .args(["--allow-root", "--fail-on", "error,warning"])
-        .args(["--suppress-tags", ACCEPTED])
-        .arg(&debs[1])
-        .env("TMPDIR", place.path())
-        .text()?;
+    lintian(&debs[1])?;
     let root = Installation::new(&own)?;
     with_dpkg(&root, &debs)?;
     with_rpm(&root, &rpms)?;
@@ -1070,6 +1180,11 @@ fn settings_that_cannot_be_met_are_explained() -> Result<()> {
             "files =",
             "glibc = \"two\"\nfiles =",
             "\"two\" is not a version of glibc",
+        ),
+        (
+            "files =",
+            "libraries = \"dynamic\"\nfiles =",
+            "\"dynamic\", which is no way to get libraries; these are: bundled, static",
         ),
     ] {
         let before = project.read("slipway.toml")?;
