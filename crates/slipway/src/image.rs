@@ -8,6 +8,7 @@ pub mod image_source;
 pub mod image_summary;
 pub mod image_table;
 pub mod layer_cache;
+pub mod layer_contents;
 pub mod layer_provenance;
 pub mod load;
 pub mod output;

@@ -12,7 +12,7 @@ mod fixture;
 
 use std::process::{Command, Output};
 
-use fixture::{PackConfig, dynamic, image, program, static_program};
+use fixture::{PackConfig, dynamic, file, hard_link, image, program, static_program, symlink};
 use serde_json::{Value, json};
 use slipway_oci::Layout;
 
@@ -113,6 +113,99 @@ fn inspect_prints_the_same_as_json() {
             "annotations": {"org.opencontainers.image.title": "app"},
         })
     );
+}
+
+const STORE_PATH: &str = "nix/store/jlx0g5lkyl8ch666dy143gs5sq5f8ccj-libc6_2.41-12+deb13u4_amd64";
+
+/// An image with a package in a layer, and files at / in another.
+fn with_files() -> PackConfig {
+    let at = |name: &str| -> &'static str { format!("{STORE_PATH}/{name}").leak() };
+    image(vec![
+        vec![
+            file("./etc/passwd", "app\n"),
+            file("evil\u{1b}[2J", ""),
+            symlink("bin", "usr/bin"),
+        ],
+        vec![
+            file(at("lib/libc.so.6"), "a library"),
+            file(at("lib/libm.so.6"), "another library"),
+            hard_link(at("lib/libm.so"), at("lib/libm.so.6")),
+        ],
+    ])
+}
+
+#[test]
+fn inspect_says_what_the_bytes_of_layers_are_for() {
+    let (layout, _place) = with_files().layout();
+    let image = layout.images().unwrap().remove(0);
+    let layers: Vec<_> = image.layers().map(|(layer, _)| layer.clone()).collect();
+    let output = on(&layout, &["inspect", "--files"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let (_, printed) = printed.split_once("  layers      ").unwrap();
+    let expected = format!(
+        r"2, 0.01 MB; 0.00 MB in 6 files
+  {}
+    files at /
+    {:>10}  compressed
+             4  in 3 files
+             4    files outside of the store, 3 files
+             4      /etc/passwd
+             0      /bin -> usr/bin
+             0      /evil\u{{1b}}[2J
+  {}
+    files at /
+    {:>10}  compressed
+            24  in 3 files
+            24    libc6 2.41-12+deb13u4 (amd64), 3 files
+            15      lib/libm.so.6
+             9      lib/libc.so.6
+             0      lib/libm.so -> /{STORE_PATH}/lib/libm.so.6
+",
+        layers[0].digest, layers[0].size, layers[1].digest, layers[1].size,
+    );
+    assert_eq!(printed, expected);
+
+    let output = on(&layout, &["inspect", "--layers"]);
+    let printed = text(&output.stdout);
+    let (_, printed) = printed.split_once("  layers      ").unwrap();
+    let is_file = |line: &&str| line.contains("      lib/") || line.contains("      /");
+    let without_files: Vec<&str> = expected.lines().filter(|it| !is_file(it)).collect();
+    assert_eq!(printed.lines().collect::<Vec<_>>(), without_files);
+}
+
+#[test]
+fn inspect_prints_files_as_json() {
+    let (layout, _place) = with_files().layout();
+    let contents = |option: &str| -> Value {
+        let output = on(&layout, &["inspect", option, "--format", "json"]);
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["images"][0]["unpacked"], 28);
+        let layer = &found["images"][0]["layers"][1];
+        assert_eq!(layer["unpacked"], 24);
+        layer["contents"].clone()
+    };
+    let package = json!({
+        "name": "libc6",
+        "version": "2.41-12+deb13u4",
+        "architecture": "amd64",
+        "storePath": format!("/{STORE_PATH}"),
+    });
+    let mut expected = json!([{
+        "storePath": format!("/{STORE_PATH}"),
+        "package": package,
+        "size": 24,
+        "count": 3,
+        "files": null,
+    }]);
+    assert_eq!(contents("--layers"), expected);
+    let path = |name: &str| format!("/{STORE_PATH}/lib/{name}");
+    expected[0]["files"] = json!([
+        {"path": path("libm.so.6"), "kind": "file", "size": 15, "target": null},
+        {"path": path("libc.so.6"), "kind": "file", "size": 9, "target": null},
+        {"path": path("libm.so"), "kind": "hardlink", "size": 0, "target": path("libm.so.6")},
+    ]);
+    assert_eq!(contents("--files"), expected);
 }
 
 #[test]
