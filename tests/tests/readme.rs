@@ -107,6 +107,11 @@ fn every_command_in_kubernetes_md_without_a_cluster_works() -> Result<()> {
 }
 
 #[test]
+fn every_command_in_compose_md_without_compose_works() -> Result<()> {
+    run_commands_of("docs/compose.md")
+}
+
+#[test]
 fn every_command_in_projects_md_works() -> Result<()> {
     run_commands_in(&Project::example("rust")?, "docs/projects.md")
 }

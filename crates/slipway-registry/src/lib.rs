@@ -32,7 +32,7 @@ mod upload;
 pub use client::{Client, Options};
 pub use credentials::Credentials;
 pub use error::{Error, Result};
-pub use pull::{Contents, pull};
+pub use pull::{Contents, pull, resolve};
 pub use push::{Outcome, Pushed, push};
 pub use reference::{Reference, Repository};
 pub use secret::{Credential, Secret};

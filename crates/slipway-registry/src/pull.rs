@@ -24,6 +24,17 @@ pub enum Contents {
     Everything,
 }
 
+/// Looks up what a reference resolves to: an image or an index.
+pub fn resolve(
+    client: &Client,
+    reference: &Reference,
+    progress: &dyn Progress,
+) -> Result<Descriptor> {
+    let work = Work::new(progress);
+    let session = Session::open(client, reference.repository(), Action::Pull, &work)?;
+    Ok(get(&session, &reference.identifier(), None)?.0)
+}
+
 /// Downloads the image that a reference resolves to into the new layout `directory`. The size and
 /// digest of every blob are verified. On an error the directory is removed.
 ///

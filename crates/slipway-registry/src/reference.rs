@@ -33,6 +33,15 @@ impl Repository {
     pub fn path(&self) -> &str {
         &self.path
     }
+
+    /// Returns the reference to this digest in the repository, without a tag.
+    pub fn pinned(&self, digest: Digest) -> Reference {
+        Reference {
+            repository: self.clone(),
+            tag: None,
+            digest: Some(digest),
+        }
+    }
 }
 
 impl fmt::Display for Repository {

@@ -16,6 +16,7 @@ pub mod platforms;
 pub mod pull;
 pub mod push;
 pub mod release;
+pub mod render;
 pub mod run;
 pub mod seed;
 pub mod update;
@@ -64,6 +65,7 @@ commands! {
     Load: load::Load,
     Inspect: inspect::Inspect,
     Verify: verify::Verify,
+    Render: render::Render,
     Pack: pack::Pack,
     Run: run::Run,
     Platforms: platforms::Platforms,

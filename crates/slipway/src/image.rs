@@ -11,4 +11,6 @@ pub mod layer_cache;
 pub mod layer_contents;
 pub mod layer_provenance;
 pub mod load;
+pub mod manifest_images;
+pub mod metadata_file;
 pub mod output;

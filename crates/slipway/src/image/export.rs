@@ -3,10 +3,9 @@
 
 use std::fs::{self, File};
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
 use slipway_oci::layout::{LayoutWriter, oci_archive};
 use slipway_oci::{Descriptor, Layout};
 use slipway_registry::Reference;
@@ -14,6 +13,7 @@ use slipway_registry::Reference;
 use crate::cli::registry;
 use crate::cli::temp_dir::{self, TempDir};
 use crate::image::load;
+use crate::image::metadata_file::Metadata;
 use crate::image::output::{Kind, Output};
 
 #[derive(clap::Args)]
@@ -101,8 +101,7 @@ impl Export {
             }
         }
         if let Some(file) = &self.metadata_file {
-            write_metadata(file, &top, &self.tags)
-                .with_context(|| format!("writing {}", file.display()))?;
+            Metadata::new(&top, &self.tags).write(file)?;
         }
         Ok(lines)
     }
@@ -164,18 +163,4 @@ pub fn write(layout: &Layout, tags: &[Reference], output: &Output) -> Result<()>
     }
     fs::rename(&made, destination)?;
     Ok(())
-}
-
-/// Writes the metadata file, with the keys of `docker buildx build --metadata-file`.
-fn write_metadata(file: &Path, top: &Descriptor, tags: &[Reference]) -> Result<()> {
-    let mut metadata = json!({
-        "containerimage.digest": top.digest,
-        "containerimage.descriptor": top,
-    });
-    if !tags.is_empty() {
-        let names: Vec<String> = tags.iter().map(Reference::to_string).collect();
-        metadata["image.name"] = json!(names.join(","));
-    }
-    slipway_atomic_file::write(file, format!("{metadata:#}\n"))
-        .with_context(|| format!("writing {}", file.display()))
 }
