@@ -3,6 +3,7 @@
 pub mod binfmt;
 pub mod error_display;
 pub mod format;
+pub mod interrupt;
 pub mod key_value;
 pub mod progress;
 pub mod registry;

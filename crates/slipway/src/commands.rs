@@ -4,6 +4,7 @@
 pub mod add;
 pub mod build;
 pub mod completions;
+pub mod dev;
 pub mod doctor;
 pub mod index;
 pub mod init;
@@ -58,6 +59,7 @@ commands! {
     Lock: lock::Lock,
     Seed: seed::Seed,
     Build: build::Build,
+    Dev: dev::Dev,
     Release: release::Release,
     Push: push::Push,
     Pull: pull::Pull,

@@ -1,6 +1,7 @@
 //! Images: where they come from, what they contain, and where they are sent.
 
 pub mod container_engine;
+pub mod dev_container;
 pub mod entrypoint_detection;
 pub mod export;
 pub mod go_build;

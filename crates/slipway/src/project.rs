@@ -14,6 +14,7 @@ pub mod seeds;
 pub mod self_flake;
 pub mod settings;
 pub mod source_tree;
+pub mod source_watch;
 pub mod template;
 
 use std::cell::OnceCell;

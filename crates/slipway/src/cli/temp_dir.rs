@@ -2,18 +2,17 @@
 //! command writes its results to such a directory beside the destination, and then renames them.
 
 use std::fs;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::thread;
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 
-/// The directories that the signal handler removes.
+use crate::cli::interrupt;
+
+/// The directories that are removed when a signal ends the command.
 static KEPT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-static WATCH: Once = Once::new();
+static CLEANUP: Once = Once::new();
 
 fn kept() -> MutexGuard<'static, Vec<PathBuf>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,7 +35,7 @@ impl TempDir {
     }
 
     fn within(directory: &Path) -> Result<Self> {
-        WATCH.call_once(watch);
+        CLEANUP.call_once(|| interrupt::before_end(remove_all));
         // Hold the lock while the directory is created, so that a signal cannot miss it.
         let mut kept = kept();
         let path = tempfile::Builder::new()
@@ -74,20 +73,9 @@ fn remove(directory: &Path) {
     let _ = fs::remove_dir_all(directory);
 }
 
-/// Starts the thread that removes the directories on a signal. If it cannot start, a signal still
-/// ends the command, but leaves the directories behind.
-fn watch() {
-    let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGTERM]) else {
-        return;
-    };
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            // Keep the lock: no new directory may be created from here on.
-            let kept = kept();
-            for directory in kept.iter() {
-                remove(directory);
-            }
-            let _ = emulate_default_handler(signal);
-        }
-    });
+/// Removes all directories. The lock stays: no new directory may be created from here on.
+fn remove_all() {
+    let kept = kept();
+    kept.iter().for_each(|directory| remove(directory));
+    mem::forget(kept);
 }

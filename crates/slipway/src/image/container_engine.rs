@@ -46,13 +46,23 @@ impl Engine {
         )
     }
 
+    /// The name of its command.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Podman => "podman",
+            Self::Docker => "docker",
+            Self::Containerd => "ctr",
+        }
+    }
+
     /// Checks that the engine is installed and that its daemon, if it has one, is running. The
     /// error is the reason for the user.
     pub fn answers(self) -> Result<(), String> {
-        let (program, arguments): (_, &[&str]) = match self {
-            Self::Podman => ("podman", &["--version"]),
-            Self::Docker => ("docker", &["version", "--format", "{{.Server.Version}}"]),
-            Self::Containerd => ("ctr", &["version"]),
+        let program = self.program();
+        let arguments: &[&str] = match self {
+            Self::Podman => &["--version"],
+            Self::Docker => &["version", "--format", "{{.Server.Version}}"],
+            Self::Containerd => &["version"],
         };
         let output = Command::new(program)
             .args(arguments)
@@ -78,11 +88,11 @@ impl Engine {
                 .collect()
         };
         match self {
-            Self::Docker => feed(Command::new("docker").arg("load"), |to| {
+            Self::Docker => feed(Command::new(self.program()).arg("load"), |to| {
                 oci_archive::write_docker(layout, image, names, to)
             }),
             Self::Containerd => {
-                let mut import = Command::new("ctr");
+                let mut import = Command::new(self.program());
                 import.args(["images", "import", "--platform"]);
                 import.args([&image.platform().to_string(), "-"]);
                 feed(&mut import, |to| {
@@ -93,16 +103,20 @@ impl Engine {
                 // Podman rejects an archive with several names unless the user chooses one, so the
                 // other names are added as tags.
                 let (first, others) = names.split_at(1);
-                feed(Command::new("podman").arg("load"), |to| {
+                feed(Command::new(self.program()).arg("load"), |to| {
                     oci_archive::write(layout, &tops(first), to)
                 })?;
                 if others.is_empty() {
                     return Ok(());
                 }
-                let mut tag = Command::new("podman");
-                feed(tag.arg("tag").args(names), |_| Ok(()))
+                self.call(["tag"].into_iter().chain(names.iter().map(String::as_str)))
             }
         }
+    }
+
+    /// Runs its command with these arguments and without input.
+    pub fn call<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        feed(Command::new(self.program()).args(arguments), |_| Ok(()))
     }
 }
 

@@ -41,7 +41,7 @@ pub fn choose(layout: &Layout, platform: Option<&Platform>) -> Result<Image> {
 }
 
 /// The names of the image: the tags, or else one made from its title label.
-fn names(image: &Image, tags: &[Reference]) -> Result<Vec<String>> {
+pub fn names(image: &Image, tags: &[Reference]) -> Result<Vec<String>> {
     if !tags.is_empty() {
         return Ok(tags.iter().map(Reference::to_string).collect());
     }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cli::temp_dir::TempDir;
-use crate::project::git::git;
+use crate::project::git::{self, git};
 
 /// The first Nix version, as `(MAJOR, MINOR)`, that accepts flake paths with characters that a URL
 /// must encode.
@@ -54,6 +54,37 @@ pub fn prepare(
         eprintln!("{warning}");
     }
     Ok(copied)
+}
+
+/// What to watch for changes of the sources.
+pub struct Watched {
+    /// The files that Nix reads, with absolute paths.
+    pub files: Vec<PathBuf>,
+    /// The directory with git's index, which changes when git tracks another file.
+    pub index: Option<PathBuf>,
+}
+
+/// The files that Nix reads of the project in `root`, as they are now.
+pub fn watched(root: &Path) -> Result<Watched> {
+    if let Some(top) = repository(root)? {
+        let listed = git::output(&top, &["ls-files", "-z"])?;
+        let files = listed.split('\0').filter(|name| !name.is_empty());
+        let index = git::output(&top, &["rev-parse", "--absolute-git-dir"])?;
+        return Ok(Watched {
+            files: files.map(|file| top.join(file)).collect(),
+            index: Some(index.into()),
+        });
+    }
+    match sources(root)? {
+        Some(files) => Ok(Watched {
+            files: files.iter().map(|file| root.join(file)).collect(),
+            index: None,
+        }),
+        None => bail!(
+            "git does not list the sources of {0}; install git, or make the directory a repository: git -C {0} init",
+            root.display()
+        ),
+    }
 }
 
 /// Whether the flake gives the same result from another directory: its lock file is complete, and
