@@ -150,7 +150,7 @@ mod tests {
         assert!(read("a:+1").contains("its port `+1`"));
         assert!(read("a:65536").contains("its port `65536`"));
         assert!(read("a:90:92").contains("its port `90:92`"));
-        assert!(read(":9092").contains("no host name"));
+        assert!(read(":9092").contains("not a host name"));
         assert!(read("kafka://a:9092").contains("is a URL"));
     }
 }
