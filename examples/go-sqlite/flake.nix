@@ -5,12 +5,8 @@
   inputs.slipway.url = "path:../..";
 
   # packages, images, shells and checks: `nix flake show` lists them, `nix build .#image` builds all platforms
-  outputs = {
-    self,
-    slipway,
-  }:
+  outputs = {slipway, ...}:
     slipway.lib.mkGoProject {
-      inherit self;
       src = ./.;
       platforms = ["linux/amd64" "linux/arm64"];
     };

@@ -127,11 +127,10 @@ fn a_module_with_cgo_builds_images_that_run_and_know_their_version() -> Result<(
     );
 
     project.edit("flake.nix", |text| {
-        text.replace("inherit self;", "self = {rev = \"0123abc\";};")
-            .replace(
-                "      program =",
-                "      version = \"1.2.3\";\n      program =",
-            )
+        text.replace(
+            "      program =",
+            "      version = \"1.2.3\";\n      self = {rev = \"0123abc\";};\n      program =",
+        )
     })?;
     for image in [".#image-plain", ".#image"] {
         fixture.slipway(&["build", image])?.text()?;

@@ -19,7 +19,7 @@ const RELEASE: &str = "trixie";
 /// A call of a function of Slipway's `lib` that makes the outputs of a flake.
 pub struct Call {
     pub function: &'static str,
-    /// Arguments besides `self` and `src`, as lines.
+    /// Arguments besides `src`, as lines.
     pub settings: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub fn flake(flake: &str, calls: &[Call]) -> String {
 impl Call {
     fn text(&self, indent: &str) -> String {
         let mut text = format!(
-            "{indent}slipway.lib.{} {{\n{indent}  inherit self;\n{indent}  src = ./.;\n",
+            "{indent}slipway.lib.{} {{\n{indent}  src = ./.;\n",
             self.function
         );
         for line in &self.settings {
@@ -202,12 +202,10 @@ mod tests {
         );
         let expected = "    slipway.lib.merge [
       (slipway.lib.mkProject {
-        inherit self;
         src = ./.;
         a = 1;
       })
       (slipway.lib.mkGoProject {
-        inherit self;
         src = ./.;
         b = 2;
       })
