@@ -183,7 +183,7 @@ fn mistakes_are_errors_of_one_line() {
         ),
         (
             vec!["a.yaml", "--image", &app, "--image", &app],
-            "--image app is there twice",
+            "--image app is given twice",
         ),
         (
             vec!["a.yaml", "--image", "app=UPPER"],

@@ -125,7 +125,7 @@ impl Render {
                 bail!("{from} uses no image {name}; it uses {}", list(used));
             }
             if named.insert(name.clone(), reference).is_some() {
-                bail!("--image {name} is there twice");
+                bail!("--image {name} is given twice");
             }
         }
         let unknown: Vec<Reference> = named
@@ -245,9 +245,7 @@ fn read_file(file: &Path) -> Result<Manifests> {
     Ok(Manifests {
         from: file.display().to_string(),
         // A byte order mark may only be at the start of a stream.
-        text: text
-            .strip_prefix('\u{feff}')
-            .map_or(text.clone(), str::to_owned),
+        text: text.trim_start_matches('\u{feff}').to_owned(),
     })
 }
 
