@@ -121,6 +121,12 @@ impl Closure {
         Ok(self)
     }
 
+    /// Removes the paths that a base image has already.
+    pub fn beyond(mut self, base: &BTreeSet<StorePath>) -> Closure {
+        self.0.retain(|node| !base.contains(&node.path));
+        self
+    }
+
     /// The paths with their references, dependencies first.
     pub fn nodes(&self) -> &[Node] {
         &self.0

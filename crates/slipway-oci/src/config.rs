@@ -3,12 +3,13 @@
 //! An engine runs an image according to its config. The digest of the config is the image ID, so
 //! the config holds nothing that differs between builds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use slipway_store_path::BadStorePath;
 
 use crate::healthcheck::Healthcheck;
-use crate::{Digest, Error, Layer, Platform, Result, Timestamp, null};
+use crate::{Digest, Error, Layer, Platform, Result, StorePath, Timestamp, null};
 
 /// An image config. Source: OCI image-spec, config.md, "Properties".
 ///
@@ -121,6 +122,11 @@ pub struct History {
     pub empty_layer: bool,
 }
 
+/// Whether a label is written as an annotation, too.
+pub(crate) fn is_public(label: &str) -> bool {
+    label.starts_with("org.opencontainers.")
+}
+
 /// Parses ports for [`RuntimeConfig::exposed_ports`]: `80`, which means TCP, or `53/udp`.
 pub fn ports(ports: &[String]) -> Result<BTreeMap<String, Nothing>> {
     let port = |text: &String| {
@@ -167,6 +173,30 @@ fn is_signal(text: &str) -> bool {
 }
 
 impl RuntimeConfig {
+    /// This config for an image on a base. The base's settings remain, and this config's replace
+    /// them or add to them. What describes the base does not remain: how its program is started, and
+    /// labels that begin with `org.opencontainers.`.
+    #[must_use]
+    pub fn over(mut self, base: &RuntimeConfig) -> RuntimeConfig {
+        let name = |variable: &String| variable.split('=').next().map(str::to_owned);
+        let own: BTreeSet<_> = self.env.iter().map(name).collect();
+        let inherited = base.env.iter().filter(|it| !own.contains(&name(it)));
+        self.env.extend(inherited.cloned().collect::<Vec<_>>());
+        self.env.sort();
+        let mut labels = base.labels.clone();
+        labels.retain(|name, _| !is_public(name));
+        labels.append(&mut self.labels);
+        self.labels = labels;
+        self.exposed_ports.extend(base.exposed_ports.clone());
+        self.volumes.extend(base.volumes.clone());
+        self.stop_signal = self.stop_signal.or(base.stop_signal.clone());
+        self.healthcheck = self.healthcheck.or(base.healthcheck.clone());
+        if self.shell.is_empty() {
+            self.shell.clone_from(&base.shell);
+        }
+        self
+    }
+
     /// Rejects values that an engine would only reject when it starts the container.
     pub fn check(&self) -> Result<()> {
         let fault = |what: &str, reason| {
@@ -232,13 +262,56 @@ impl ImageConfig {
             created: Some(created),
         })
     }
+
+    /// The steps of the history that made the layers, lowest first. `None` if the history does not
+    /// match the number of layers. Source: OCI image-spec, config.md, `history` and `empty_layer`.
+    pub fn steps(&self) -> Option<Vec<&History>> {
+        let steps: Vec<&History> = self.history.iter().filter(|it| !it.empty_layer).collect();
+        (steps.len() == self.rootfs.diff_ids.len()).then_some(steps)
+    }
+
+    /// The store paths in the layers, as far as the history lists them.
+    pub fn store_paths(&self) -> BTreeSet<StorePath> {
+        let steps = self.steps().into_iter().flatten();
+        steps.flat_map(History::store_paths).collect()
+    }
 }
+
+/// What begins the list of store paths in `created_by`.
+const CREATED_BY: &str = "slipway-pack: ";
 
 fn origin(layer: &Layer) -> String {
     let paths: Vec<&str> = layer.paths.iter().map(|path| path.as_str()).collect();
     match paths[..] {
-        [] => "slipway-pack: files at /".to_owned(),
-        _ => format!("slipway-pack: {}", paths.join(" ")),
+        [] => format!("{CREATED_BY}files at /"),
+        _ => format!("{CREATED_BY}{}", paths.join(" ")),
+    }
+}
+
+impl History {
+    /// What was done, in the words of the tool that did it.
+    pub fn text(&self) -> &str {
+        let created_by = self.created_by.as_deref().unwrap_or_default();
+        match created_by {
+            "" => self.comment.as_deref().unwrap_or_default(),
+            _ => created_by.strip_prefix(CREATED_BY).unwrap_or(created_by),
+        }
+    }
+
+    /// The store paths of the layer, if the step lists them. Slipway writes `slipway-pack: PATH
+    /// PATH` to `created_by`; dockerTools in nixpkgs writes `store paths: ['PATH', …]` to `comment`.
+    pub fn store_paths(&self) -> Vec<StorePath> {
+        let created_by = self.created_by.as_deref().unwrap_or_default();
+        let comment = self.comment.as_deref().unwrap_or_default();
+        let list = created_by
+            .strip_prefix(CREATED_BY)
+            .or_else(|| comment.strip_prefix("store paths: "))
+            .unwrap_or_default();
+        let words = list.split(|c: char| c.is_whitespace() || "[]',\"".contains(c));
+        let words = words.filter(|word| !word.is_empty());
+        let paths: std::result::Result<_, BadStorePath> = words.map(str::parse).collect();
+        // What is not a list of store paths lists none.
+        paths.unwrap_or_default()
     }
 }
 

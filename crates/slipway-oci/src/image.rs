@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::RuntimeConfig;
+use crate::config::{History, RuntimeConfig, is_public};
 use crate::{
     Descriptor, Digest, Document, Error, ImageConfig, Layer, MediaType, Platform, Result,
     Timestamp, null,
@@ -43,7 +43,7 @@ pub struct Image {
 /// The labels that are also written as annotations.
 fn public(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut labels = labels.clone();
-    labels.retain(|name, _| name.starts_with("org.opencontainers."));
+    labels.retain(|name, _| is_public(name));
     labels
 }
 
@@ -89,6 +89,49 @@ impl Image {
             });
         }
         Ok(Image { config, manifest })
+    }
+
+    /// Returns the image with the layers of `base`, unchanged, below its own, and with the base's
+    /// settings as [`RuntimeConfig::over`] merges them. It is for the same platform as before.
+    pub fn onto(&self, base: &Image) -> Result<Image> {
+        let (lower, upper) = (base.config.value(), self.config.value());
+        let mut config = upper.clone();
+        config.config = upper.config.clone().over(&lower.config);
+        config.config.check()?;
+        config.rootfs.diff_ids = [&lower.rootfs.diff_ids[..], &upper.rootfs.diff_ids].concat();
+        // A history that does not match the layers would no longer tell what made which.
+        config.history = match lower.steps() {
+            Some(_) => lower.history.clone(),
+            None => vec![History::default(); lower.rootfs.diff_ids.len()],
+        };
+        config.history.extend(upper.history.iter().cloned());
+        let config = Document::new(MediaType::Config, config)?;
+
+        let mut manifest = self.manifest.value().clone();
+        manifest.config = config.descriptor().clone();
+        manifest.layers = base.oci_layers()?;
+        manifest
+            .layers
+            .extend(self.manifest.value().layers.iter().cloned());
+        let manifest = Document::new(MediaType::Manifest, manifest)?;
+        Ok(Image { config, manifest })
+    }
+
+    /// The layers with OCI's media types.
+    fn oci_layers(&self) -> Result<Vec<Descriptor>> {
+        let layers = self.manifest.value().layers.iter();
+        let oci = |layer: &Descriptor| match layer.media_type.meaning() {
+            MediaType::LayerTar | MediaType::LayerGzip | MediaType::LayerZstd => Ok(Descriptor {
+                media_type: layer.media_type.meaning(),
+                ..layer.clone()
+            }),
+            _ => Err(Error::WrongMediaType {
+                what: format!("blob {}", layer.digest),
+                found: layer.media_type.clone(),
+                wanted: "layer",
+            }),
+        };
+        layers.map(oci).collect()
     }
 
     /// Returns the image with additional labels and annotations. They replace existing ones of the

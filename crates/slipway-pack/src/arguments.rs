@@ -17,7 +17,7 @@ slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] --contents C
 slipway-pack layer  --out DIR [--compression zstd|gzip] [--level N] --system
                     [--account NAME=UID[:GID[:HOME]]]... [--certificates FILE_OR_DIR]...
 slipway-pack image  --out DIR --config CONFIG.json --graph FILE... [--root TREE] [--layer DIR]...
-                    [--contents CONTENTS.json --contents-layer DIR] [--max-layers N]
+                    [--contents CONTENTS.json --contents-layer DIR] [--base LAYOUT] [--max-layers N]
 slipway-pack index  --out DIR LAYOUT...
 slipway-pack unpack --platform OS/ARCHITECTURE LAYOUT DIR
 
@@ -26,7 +26,8 @@ layer   packs store paths, TREE to lie at /, what CONTENTS.json lists, or users,
 image   packs the closures in FILE... (from exportReferencesGraph) into an image layout, with
         what is in the store path TREE at /; a --layer is used if the closures hold all of it;
         at most N layers (100); CONTENTS.json is a store path whose layer becomes the last one, and
-        what it lists is in the image only there
+        what it lists is in the image only there; the layers of the image in LAYOUT lie below all
+        others, and store paths that its history lists are not packed again
 index   merges image layouts into one, for all their platforms
 unpack  lays the layers of an image over each other in DIR";
 
@@ -66,6 +67,7 @@ pub struct Image {
     pub root: Option<StorePath>,
     pub layers: Vec<PathBuf>,
     pub contents: Option<ContentsLayer>,
+    pub base: Option<PathBuf>,
     pub max_layers: usize,
 }
 
@@ -142,6 +144,7 @@ fn image(mut parser: Parser) -> Result<Command, lexopt::Error> {
     let mut layers = Vec::new();
     let mut contents = None;
     let mut contents_layer = None;
+    let mut base = None;
     let mut max_layers = MAX_LAYERS;
     while let Some(argument) = parser.next()? {
         match argument {
@@ -152,6 +155,7 @@ fn image(mut parser: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("layer") => layers.push(parser.value()?.into()),
             Arg::Long("contents") => contents = Some(parser.value()?.parse()?),
             Arg::Long("contents-layer") => contents_layer = Some(parser.value()?.into()),
+            Arg::Long("base") => base = Some(parser.value()?.into()),
             Arg::Long("max-layers") => max_layers = parser.value()?.parse()?,
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected()),
@@ -172,6 +176,7 @@ fn image(mut parser: Parser) -> Result<Command, lexopt::Error> {
         root,
         layers,
         contents,
+        base,
         max_layers,
     }))
 }

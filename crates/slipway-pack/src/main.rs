@@ -103,7 +103,20 @@ fn run(command: Command) -> Result<String, Error> {
 
 fn pack_image(parts: arguments::Image) -> Result<Image, Error> {
     let recipe = PackConfig::read(&parts.config)?;
-    let closure = read_closure(&parts)?;
+    let mut closure = read_closure(&parts)?;
+    let base = match &parts.base {
+        Some(directory) => Some(Layout::open(directory)?),
+        None => None,
+    };
+    let base = match &base {
+        Some(layout) => Some((layout, layout.image(&recipe.platform)?)),
+        None => None,
+    };
+    let mut base_layers = 0;
+    if let Some((_, image)) = &base {
+        closure = closure.beyond(&image.config().value().store_paths());
+        base_layers = image.layers().count();
+    }
     let ready = parts
         .layers
         .iter()
@@ -123,9 +136,9 @@ fn pack_image(parts: arguments::Image) -> Result<Image, Error> {
         None => None,
     };
     let root = root.map(|tree| LayerSource::Root(tree.to_path_buf()));
-    let room = parts
-        .max_layers
-        .saturating_sub(usize::from(root.is_some()) + usize::from(contents.is_some()));
+    let room = parts.max_layers.saturating_sub(
+        base_layers + usize::from(root.is_some()) + usize::from(contents.is_some()),
+    );
     let planned = plan(&closure, &facts, room)?;
     let sources = root
         .iter()
@@ -153,13 +166,17 @@ fn pack_image(parts: arguments::Image) -> Result<Image, Error> {
     if let Some(contents) = &contents {
         layers.push(add_ready(&mut writer, contents, &recipe)?);
     }
-    let image = Image::new(
+    let mut image = Image::new(
         recipe.platform,
         recipe.runtime,
         recipe.created,
         recipe.annotations,
         &layers,
     )?;
+    if let Some((layout, base)) = base {
+        writer.add_layers_of(layout, &base)?;
+        image = image.onto(&base)?;
+    }
     let top = writer.add_image(&image)?;
     writer.finish(top)?;
     Ok(image)

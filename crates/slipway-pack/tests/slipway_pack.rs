@@ -264,6 +264,60 @@ fn files_are_the_last_layer_and_what_they_refer_to_is_packed() {
 }
 
 #[test]
+fn an_image_on_a_base_has_the_layers_of_the_base_and_its_own() {
+    let store = Store::new();
+    let (libc, ssl) = (store.path("libc"), store.path("ssl"));
+    let graph = format!("{libc}\n\n0\n{ssl}\n\n1\n{libc}\n");
+    store.config("base-graph", &graph);
+    store.config(
+        "base.json",
+        r#"{"platform":"linux/arm64","compression":"gzip","user":"0","workdir":"/root",
+        "entrypoint":["/bin/base"],"cmd":["x"],"env":{"A":"0","C":"3"},"expose":["80"],
+        "volumes":["/base"],"stopSignal":"SIGQUIT",
+        "labels":{"org.opencontainers.image.title":"base","vendor":"x","private":"base"}}"#,
+    );
+    let arguments = ["image", "--out", "base", "--config", "base.json"];
+    store.succeed(&[&arguments[..], &["--graph", "base-graph"]].concat());
+    store.image("out", "linux/arm64", &["--base", "base"]);
+
+    assert_eq!(store.layer_origins("out"), ["libc", "ssl", "app"]);
+    let image = |name| store.layout(name).images().unwrap().remove(0);
+    let (base, out) = (image("base"), image("out"));
+    let layers: Vec<_> = out.layers().collect();
+    assert_eq!(layers[..2], base.layers().collect::<Vec<_>>());
+    assert_eq!(layers[2].0.media_type, MediaType::LayerZstd);
+    let config = serde_json::to_value(&out.config().value().config).unwrap();
+    assert_eq!(
+        config,
+        serde_json::json!({
+            "User": "65532:65532",
+            "Env": ["A=1", "B=2", "C=3"],
+            "Entrypoint": ["/bin/app"],
+            "Cmd": ["-v"],
+            "WorkingDir": "/",
+            "Labels": {"org.opencontainers.image.version": "1", "private": "x", "vendor": "x"},
+            "ExposedPorts": {"80/tcp": {}},
+            "Volumes": {"/base": {}, "/data": {}},
+            "StopSignal": "SIGINT",
+            "Healthcheck": {"Test": ["CMD", "/bin/app"], "Interval": 10_000_000_000_u64},
+            "Shell": ["/bin/sh", "-c"],
+        })
+    );
+
+    store.succeed(&["unpack", "--platform", "linux/arm64", "out", "root"]);
+    let arguments = ["image", "--out", "bad", "--config", "config.json"];
+    let arguments = [&arguments[..], &["--graph", "graph", "--base", "base"]].concat();
+    let message = store.fail(&[&arguments[..], &["--max-layers", "2"]].concat());
+    assert!(message.contains("raise the limit"), "{message}");
+    store.config("config.json", r#"{"platform":"linux/riscv64"}"#);
+    let message = store.fail(&arguments);
+    assert!(
+        message.contains("linux/riscv64") && message.contains("linux/arm64"),
+        "{message}"
+    );
+}
+
+#[test]
 fn system_layers_have_users_and_certificates() {
     let store = Store::new();
     write(

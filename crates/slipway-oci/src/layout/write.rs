@@ -113,10 +113,16 @@ impl LayoutWriter {
 
     /// Adds an image of another layout with all its layers, and returns its descriptor.
     pub fn add_image_of(&mut self, layout: &Layout, image: &Image) -> Result<Descriptor> {
+        self.add_layers_of(layout, image)?;
+        self.add_image(image)
+    }
+
+    /// Adds the layers of an image of another layout.
+    pub fn add_layers_of(&mut self, layout: &Layout, image: &Image) -> Result<()> {
         for (layer, _) in image.layers() {
             self.add_blob(layer, &layout.blob_path(layer))?;
         }
-        self.add_image(image)
+        Ok(())
     }
 
     /// Completes the layout with `top`, an image or an index, as its only entry.

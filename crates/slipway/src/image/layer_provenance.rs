@@ -24,41 +24,21 @@ pub struct Package {
     pub architecture: String,
 }
 
-/// The origin of each layer, lowest first.
-///
-/// Steps that changed no file have no layer. If the remaining steps do not match the number of
-/// layers, every origin is unknown. Source: OCI image-spec, config.md, `history` and `empty_layer`.
+/// The origin of each layer, lowest first. If the history does not match the number of layers, every
+/// origin is unknown.
 pub fn origins(config: &ImageConfig) -> Vec<Origin> {
-    let layers = config.rootfs.diff_ids.len();
-    let steps: Vec<&History> = config
-        .history
-        .iter()
-        .filter(|step| !step.empty_layer)
-        .collect();
-    match steps.len() == layers {
-        true => steps.into_iter().map(origin).collect(),
-        false => vec![Origin::Unknown; layers],
+    match config.steps() {
+        Some(steps) => steps.into_iter().map(origin).collect(),
+        None => vec![Origin::Unknown; config.rootfs.diff_ids.len()],
     }
 }
 
-/// Slipway writes `slipway-pack: PATH PATH` to `created_by`; dockerTools in nixpkgs writes `store
-/// paths: ['PATH', …]` to `comment`.
 fn origin(step: &History) -> Origin {
-    let created_by = step.created_by.as_deref().unwrap_or_default();
-    let comment = step.comment.as_deref().unwrap_or_default();
-    let listed = created_by.strip_prefix("slipway-pack: ");
-    let Some(list) = listed.or_else(|| comment.strip_prefix("store paths: ")) else {
-        let mut texts = [created_by, comment].into_iter();
-        let text = texts.find(|text| !text.is_empty());
-        return text.map_or(Origin::Unknown, |text| Origin::Step(text.to_owned()));
-    };
-    let words = list.split(|c: char| c.is_whitespace() || "[]',\"".contains(c));
-    let words = words.filter(|word| !word.is_empty());
-    let paths: Result<Vec<StorePath>, _> = words.map(str::parse).collect();
-    match paths {
-        Ok(paths) if !paths.is_empty() => Origin::StorePaths(paths),
-        // Slipway's own files at /, such as certificates and users.
-        _ => Origin::Step(list.to_owned()),
+    let paths = step.store_paths();
+    match step.text() {
+        _ if !paths.is_empty() => Origin::StorePaths(paths),
+        "" => Origin::Unknown,
+        text => Origin::Step(text.to_owned()),
     }
 }
 
