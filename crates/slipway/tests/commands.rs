@@ -418,7 +418,11 @@ fn explains_what_to_do_without_root_or_a_daemon() {
         let open = fs::Permissions::from_mode(0o755);
         fs::set_permissions(fixture.directory.path(), open).unwrap();
         let copy = fixture.path("slipway");
-        fs::copy(env!("CARGO_BIN_EXE_slipway"), &copy).unwrap();
+        // A process that another test starts meanwhile would inherit a file that is open for writing,
+        // and the copy could not be run.
+        let mut cp = Command::new("cp");
+        cp.arg(env!("CARGO_BIN_EXE_slipway")).arg(&copy);
+        assert!(cp.status().unwrap().success());
         let mut copied = Command::new(copy);
         copied
             .args(["seed"])
