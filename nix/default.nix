@@ -9,7 +9,7 @@
   # string: system of the build machine, such as "x86_64-linux"
   system,
 }: let
-  inherit (builtins) attrNames filter fromTOML head mapAttrs readFile;
+  inherit (builtins) attrNames concatStringsSep filter fromTOML head mapAttrs readFile;
 
   lock = fromTOML (readFile (root + "/slipway.lock"));
   cargoLock = fromTOML (readFile (root + "/Cargo.lock"));
@@ -36,6 +36,13 @@
   deb = import ./toolchain/debian-package.nix {inherit bootstrap patchelf system;};
   debsOf = lock: import ./toolchain/locked-packages.nix {inherit bash deb lock platforms seeds;};
   debs = debsOf lock;
+
+  # Returns the layout of a base image that a slipway.lock pins, for a platform such as "linux/arm64".
+  baseOf = lock: reference: platform: let
+    bases = import ./base-images.nix {inherit bash bootstrap lock seeds system;};
+    platforms = bases.${reference} or (throw "slipway.lock has no base image ${reference}; run: slipway add --base ${reference}");
+  in
+    platforms.${platform} or (throw "the base image ${reference} has no image for ${platform}, but for ${concatStringsSep ", " (attrNames platforms)}; name another one, or leave the platform out of `platforms`");
 
   crateOf = name: let
     package = head (filter (package: package.name == name) cargoLock.package);
@@ -146,7 +153,9 @@
     if platforms.${platformName}.nix == system
     then ""
     else "${debs.emulators.${buildPlatform.debian}.qemu-user}/bin/${platforms.${platformName}.qemu}";
-  image = import ./image.nix {inherit bootstrap pack system targets;};
+  image = import ./image.nix {
+    inherit bootstrap pack system targets;
+  };
   index = import ./index.nix {inherit pack system;};
 
   workspace = import ./rust/workspace.nix {
@@ -164,8 +173,10 @@
     })
   targets;
   imagesOf = names: index (map (name: reporters.${name}.image) names);
+  defaultNames = filter (name: platforms.${name}.default) (attrNames platforms);
 in {
   inherit
+    baseOf
     bootstrap
     build
     buildPlatform
@@ -197,7 +208,7 @@ in {
   # the mirrors
   withMirrors = mirrors: import ./. ({inherit root system;} // mirrors);
 
-  # derivations: the index with the images of all platforms, and of the default platforms
+  # derivations: the index with the images of all platforms, and with those of the default platforms
   allImages = imagesOf (attrNames platforms);
-  defaultImages = imagesOf (filter (name: platforms.${name}.default) (attrNames platforms));
+  defaultImages = imagesOf defaultNames;
 }

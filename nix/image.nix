@@ -39,6 +39,10 @@ in
     accounts ? {},
     # attribute set of strings: annotations of the manifest, and of an index whose images all have them
     annotations ? {},
+    # derivation, path or null: an OCI image layout whose layers lie below those of the image. Its settings remain,
+    # besides how the program is started. The image then has users and certificates of its own only if `accounts` or
+    # `certificates` name some.
+    base ? null,
     # list of paths: certificate authorities in PEM format, besides Mozilla's
     certificates ? [],
     # list of strings: default arguments of the program
@@ -106,9 +110,9 @@ in
           then filter isLibrary (input.runtimeInputs or [] ++ input.depends or [])
           else [];
       }
-      (likely ++ filter (input: !(input ? pin)) (package.runtimeInputs or []) ++ base));
+      (likely ++ filter (input: !(input ? pin)) (package.runtimeInputs or []) ++ linked));
     # libraries that stdenv links to every program
-    base =
+    linked =
       if package ? runtimeInputs
       then map (name: target.libraries.${name}) (filter (name: target.libraries ? ${name}) ["libc6" "libgcc-s1" "libstdc++6"])
       else [];
@@ -196,6 +200,7 @@ in
         };
         passAsFile = ["json"];
       };
+    hasSystem = base == null || accounts != {} || certificates != [];
     hasContents = contents != {} || (writable != {} && writable != []);
 
     # Returns the path in the image of a program that is named relative to the package.
@@ -234,10 +239,26 @@ in
         then ["contents" contentsList]
         else []
       );
-  in
-    packer "image-${target.platform.debian}" {
+
+    config = toFile "image.json" (toJSON {
+      inherit cmd compression expose labels shell stopSignal user volumes workdir;
+      # What the arguments say counts more than the commit.
+      annotations = (base.annotations or {}) // removeAttrs (import ./source-annotations.nix {inherit self;}) (attrNames labels) // annotations;
+      entrypoint = command;
+      healthcheck = check;
+      env =
+        (
+          if hasSystem
+          then {SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";}
+          else {}
+        )
+        // env;
+      platform = target.platform.oci;
+    });
+
+    production = packer "image-${target.platform.debian}" {
       args =
-        ["image" "--out" (placeholder "out") "--graph" "closure" "--max-layers" (toString maxLayers)]
+        ["image" "--out" (placeholder "out") "--config" config "--graph" "closure" "--max-layers" (toString maxLayers)]
         ++ (
           if files == null
           then []
@@ -248,21 +269,21 @@ in
           then ["--graph" "contents" "--contents" contentsList "--contents-layer" (layer "contents" ["--contents" contentsList])]
           else []
         )
-        ++ [
-          "--config"
-          (toFile "image.json" (toJSON {
-            inherit cmd compression expose labels shell stopSignal user volumes workdir;
-            # What the arguments say counts more than the commit.
-            annotations = removeAttrs (import ./source-annotations.nix {inherit self;}) (attrNames labels) // annotations;
-            entrypoint = command;
-            healthcheck = check;
-            env = {SSL_CERT_FILE = "/etc/ssl/certs/ca-certificates.crt";} // env;
-            platform = target.platform.oci;
-          }))
-        ]
+        ++ (
+          if base == null
+          then []
+          else ["--base" base]
+        )
         ++ concatMap (dir: ["--layer" dir])
-        ([systemLayer] ++ map (input: layer (baseNameOf input.name) [input]) ready);
+        ((
+            if hasSystem
+            then [systemLayer]
+            else []
+          )
+          ++ map (input: layer (baseNameOf input.name) [input]) ready);
       exportReferencesGraph = graphs;
-    }
-    # list: the image's contents, as a value for exportReferencesGraph
+    };
+  in
+    production
+    # graphs: list, the image's contents, as a value for exportReferencesGraph
     // {inherit graphs;}

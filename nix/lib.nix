@@ -6,6 +6,7 @@
 #   mkRelease    function: the outputs of a flake for `slipway release` (release.nix)
 #   releasable   attribute set: the platforms that release files can be made for (release-platforms.nix)
 #   SYSTEM       attribute set for a build machine of that system, such as lib.x86_64-linux
+#     baseImage         function from a slipway.lock, a reference and an OCI platform: the image layout of a base image
 #     targets.PLATFORM  buildRust, stdenv.mkDerivation, libraries (Debian packages by name), … (target.nix)
 #     image             function: the OCI image layout of a package (image.nix)
 #     index             function: one OCI image layout of several images (index.nix)
@@ -21,7 +22,12 @@
   platforms = import ./platforms.nix;
   reference = head (filter (platform: platform.reference or false) (attrValues platforms));
 
-  forSystem = mapAttrs (_: slipway: {inherit (slipway) image index platforms targets;}) slipways;
+  forSystem =
+    mapAttrs (_: slipway: {
+      inherit (slipway) image index platforms targets;
+      baseImage = lock: slipway.baseOf (import ./read-lock.nix lock);
+    })
+    slipways;
 in
   forSystem.${reference.nix}
   // forSystem

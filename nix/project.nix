@@ -39,7 +39,7 @@
   # build, release, runTests and shell get { buildInputs, nativeBuildInputs, target }.
   language,
 }: let
-  inherit (builtins) attrNames attrValues concatMap concatStringsSep elem filter fromTOML head isFunction length listToAttrs map mapAttrs match pathExists readFile removeAttrs seq stringLength substring typeOf;
+  inherit (builtins) attrNames attrValues concatMap concatStringsSep elem filter fromTOML head isFunction isString length listToAttrs map mapAttrs match pathExists readFile removeAttrs seq stringLength substring typeOf;
 
   listed = concatStringsSep ", ";
 
@@ -215,6 +215,11 @@
         then image target
         else image;
       others = filter (name: name != one.name) (arguments.programs or []);
+      # A base image is a reference that slipway.lock pins, or an image layout.
+      based =
+        if isString (arguments.base or null)
+        then {base = slipway.baseOf locked arguments.base target.platform.oci;}
+        else {};
       packageOf = name: packages.${name} or (throw "image.programs: there is no program ${name}; there are ${listed (attrNames packages)}");
     in
       slipway.image (checked ({
@@ -224,6 +229,7 @@
           entrypoint = "bin/${one.name}";
         }
         // removeAttrs arguments ["programs"]
+        // based
         // {
           packages = map packageOf others ++ arguments.packages or [];
           labels =

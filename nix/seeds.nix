@@ -195,6 +195,25 @@ in {
         else fetch (replaceStrings ["{crate}" "{version}"] [package.name package.version] crates)
       ));
 
+  # Returns a derivation with a blob of a base image, or with its manifest.
+  baseBlob = {
+    # derivation: the static bash executable, which prints the error message
+    bash,
+    # attribute set: an entry of `base` in slipway.lock
+    pin,
+    # string: SHA-256 of the blob, in hex
+    sha256,
+  }:
+    derivation ({
+        inherit system;
+        name = sha256;
+        outputHash = sha256;
+        outputHashAlgo = "sha256";
+        outputHashMode = "flat";
+        purl = "pkg:oci/${baseNameOf pin.repository}@sha256%3A${pin.manifest}?repository_url=${urlEncode pin.repository}";
+      }
+      // fail bash "${pin.reference} (base image for ${pin.platform})");
+
   # Returns a derivation with the files of a Go module.
   goModule = {
     # derivation: the static bash executable, which prints the error message

@@ -21,6 +21,8 @@ pub struct Config {
     pub mirrors: Vec<String>,
     /// Mirrors of the security archive. Default: each of `mirrors` with the suffix `-security`.
     pub security_mirrors: Vec<String>,
+    /// References of base images in registries.
+    pub bases: Vec<String>,
     /// Package sets. Each set is resolved independently.
     pub sets: BTreeMap<String, Set>,
     /// How the project's Go modules are compiled.
@@ -40,6 +42,8 @@ struct Keys {
     mirrors: Vec<String>,
     #[serde(default)]
     security_mirrors: Vec<String>,
+    #[serde(default)]
+    bases: Vec<String>,
     #[serde(default)]
     set: BTreeMap<String, Set>,
     #[serde(default)]
@@ -193,6 +197,7 @@ impl Config {
             debian,
             mirrors: keys.mirrors,
             security_mirrors: keys.security_mirrors,
+            bases: keys.bases,
             sets: keys.set,
             go: keys.go,
             release,

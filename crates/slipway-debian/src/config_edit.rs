@@ -1,4 +1,4 @@
-//! Adds packages to `slipway.toml` by editing its text, so that comments and formatting are
+//! Adds packages and base images to `slipway.toml` by editing its text, so that comments and formatting are
 //! preserved.
 
 use std::collections::BTreeMap;
@@ -9,53 +9,87 @@ use toml::Spanned;
 
 use crate::config::one_line;
 
+/// A list of words and their places in the text.
+type Words = Spanned<Vec<Spanned<String>>>;
+
 #[derive(Deserialize)]
 struct Config {
+    #[serde(default)]
     set: BTreeMap<String, Set>,
+    bases: Option<Words>,
 }
 
 #[derive(Deserialize)]
 struct Set {
-    packages: Spanned<Vec<Spanned<String>>>,
+    packages: Words,
 }
 
 /// Returns the text with `packages` added to the set `set`. Packages that are already listed stay
 /// where they are, and a sorted list stays sorted. The error message is one line.
 pub fn add_packages(text: &str, set: &str, packages: &[String]) -> Result<String, String> {
+    add_all(text, packages, |config| match config.set.get(set) {
+        Some(set) => Ok(&set.packages),
+        None => {
+            let names: Vec<&str> = config.set.keys().map(String::as_str).collect();
+            Err(format!("it has no set {set}, but {}", names.join(", ")))
+        }
+    })
+}
+
+/// Returns the text with `references` added to `bases`, as [`add_packages`] does.
+pub fn add_bases(text: &str, references: &[String]) -> Result<String, String> {
+    let text = match parse(text)?.bases {
+        Some(_) => text.to_owned(),
+        // Keys come before tables.
+        None => format!("bases = []\n{text}"),
+    };
+    add_all(&text, references, |config| {
+        config
+            .bases
+            .as_ref()
+            .ok_or_else(|| "it has no bases".into())
+    })
+}
+
+fn parse(text: &str) -> Result<Config, String> {
+    toml::from_str(text).map_err(|e| one_line(text, &e))
+}
+
+fn add_all(
+    text: &str,
+    words: &[String],
+    list: impl Fn(&Config) -> Result<&Words, String>,
+) -> Result<String, String> {
     let mut text = text.to_owned();
-    for package in packages {
-        text = add(&text, set, package)?;
+    for word in words {
+        let config = parse(&text)?;
+        text = add(&text, list(&config)?, word);
     }
     Ok(text)
 }
 
-fn add(text: &str, set: &str, package: &str) -> Result<String, String> {
-    let config: Config = toml::from_str(text).map_err(|e| one_line(text, &e))?;
-    let Some(Set { packages }) = config.set.get(set) else {
-        let names: Vec<&str> = config.set.keys().map(String::as_str).collect();
-        return Err(format!("it has no set {set}, but {}", names.join(", ")));
-    };
-    let list = packages.as_ref();
-    if list.iter().any(|one| one.as_ref() == package) {
-        return Ok(text.to_owned());
+fn add(text: &str, words: &Words, word: &str) -> String {
+    let list = words.as_ref();
+    if list.iter().any(|one| one.as_ref() == word) {
+        return text.to_owned();
     }
-    let quoted = format!("\"{package}\"");
+    let quoted = format!("\"{word}\"");
     let is_sorted = list.is_sorted_by_key(|one| one.as_ref().as_str());
     let next = list
         .iter()
-        .find(|one| is_sorted && one.as_ref().as_str() > package);
+        .find(|one| is_sorted && one.as_ref().as_str() > word);
     let (at, inserted) = match (next, list.last()) {
         (Some(next), _) => {
-            let between = gap(text, &packages.span(), next.span().start);
+            let between = gap(text, &words.span(), next.span().start);
             (next.span().start, format!("{quoted},{between}"))
         }
         (None, Some(last)) => {
-            let between = gap(text, &packages.span(), last.span().start);
+            let between = gap(text, &words.span(), last.span().start);
             (last.span().end, format!(",{between}{quoted}"))
         }
-        (None, None) => (packages.span().start + 1, quoted),
+        (None, None) => (words.span().start + 1, quoted),
     };
-    Ok(format!("{}{inserted}{}", &text[..at], &text[at..]))
+    format!("{}{inserted}{}", &text[..at], &text[at..])
 }
 
 /// Returns the whitespace before a list item, to put before another item: the line break and the
@@ -114,6 +148,15 @@ mod tests {
             added("[set.x]\npackages = []\n", "c"),
             "[set.x]\npackages = [\"c\"]\n"
         );
+    }
+
+    #[test]
+    fn adds_base_images_before_the_tables() {
+        let text = "# why\ndebian = \"trixie\"\n[set.x]\npackages = []\n";
+        let once = add_bases(text, &["h/b:1".into()]).unwrap();
+        assert_eq!(once, format!("bases = [\"h/b:1\"]\n{text}"));
+        let twice = add_bases(&once, &["h/b:1".into(), "h/a".into()]).unwrap();
+        assert_eq!(twice, format!("bases = [\"h/a\", \"h/b:1\"]\n{text}"));
     }
 
     #[test]

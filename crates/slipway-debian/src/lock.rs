@@ -32,8 +32,31 @@ pub struct Lock {
     pub packages: Vec<Locked>,
     #[serde(rename = "git", default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<Repository>,
+    /// Sorted by reference and platform.
+    #[serde(rename = "base", default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<Base>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub go: Option<Go>,
+}
+
+/// A base image for one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Base {
+    /// As in `slipway.toml`.
+    pub reference: String,
+    /// Where the image is pulled from: `HOST/NAME`.
+    pub repository: String,
+    /// Digest of the image or the index that the reference resolved to: `sha256:…`.
+    pub digest: String,
+    /// `linux/arm64`
+    pub platform: String,
+    /// Media type and size of the platform's manifest.
+    pub media_type: String,
+    pub size: u64,
+    pub manifest: Sha256,
+    /// The config, and the layers from the lowest to the highest, each once.
+    pub blobs: Vec<Sha256>,
 }
 
 /// What `slipway lock` found out about the project's Go modules. The rows are sorted.
@@ -202,6 +225,7 @@ impl Lock {
             release: release.into(),
             packages,
             repositories: Vec::new(),
+            bases: Vec::new(),
             go: None,
         }
     }

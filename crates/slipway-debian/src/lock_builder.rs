@@ -83,6 +83,7 @@ impl LockBuilder<'_> {
         let mut lock = Lock::new(&self.config.debian, rows);
         if let Some(old) = self.old {
             lock.repositories.clone_from(&old.repositories);
+            lock.bases.clone_from(&old.bases);
             lock.go.clone_from(&old.go);
         }
         Ok(lock)

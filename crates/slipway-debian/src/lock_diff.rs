@@ -6,12 +6,12 @@ use std::fmt;
 use crate::lock::{Lock, Locked};
 use crate::package::Archive;
 
-/// A package that was updated, added or removed. Displayed as `~ openssl 3.5.1 → 3.5.2`, `+ zlib1g
+/// A package or a base image that was updated, added or removed. Displayed as `~ openssl 3.5.1 → 3.5.2`, `+ zlib1g
 /// 1.3` or `- zlib1g 1.3`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
     pub name: String,
-    /// Versions that only the old lock has (`old`) or only the new lock has (`new`), sorted. There
+    /// Versions, or digests of a base image, that only the old lock has (`old`) or only the new lock has (`new`), sorted. There
     /// can be several if sets hold different versions.
     pub old: Vec<String>,
     pub new: Vec<String>,
@@ -56,7 +56,8 @@ impl Change {
     }
 }
 
-/// Maps each package name to its (architecture, version) pairs.
+/// Maps the name of each package to its (architecture, version) pairs, and the reference of each base
+/// image to its (platform, digest) pairs.
 fn versions(lock: &Lock) -> BTreeMap<&str, BTreeSet<(&str, String)>> {
     let mut versions: BTreeMap<&str, BTreeSet<(&str, String)>> = BTreeMap::new();
     for row in &lock.packages {
@@ -64,6 +65,12 @@ fn versions(lock: &Lock) -> BTreeMap<&str, BTreeSet<(&str, String)>> {
             .entry(&row.name)
             .or_default()
             .insert((&row.architecture, row.version.to_string()));
+    }
+    for row in &lock.bases {
+        versions
+            .entry(&row.reference)
+            .or_default()
+            .insert((&row.platform, row.digest.clone()));
     }
     versions
 }

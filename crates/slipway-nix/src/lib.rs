@@ -20,6 +20,6 @@ pub use closure::PathInfo;
 pub use derivation::{Derivation, Plan, Target};
 pub use error::Error;
 pub use nix::{Access, Nix, Setup};
-pub use seed::{Client, Deb, Kind, Seed};
+pub use seed::{Base, Client, Deb, Kind, Seed};
 pub use slipway_store_path::StorePath;
 pub use store::HashMode;

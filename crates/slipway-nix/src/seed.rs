@@ -40,6 +40,18 @@ pub enum Kind {
         sha256: String,
     },
     Go(Go),
+    Base(Base),
+}
+
+/// A blob of a base image, or its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// `HOST/NAME`
+    pub repository: String,
+    /// Digest of the image's manifest: `sha256:…`.
+    pub manifest: String,
+    /// Hash of the blob, in hex.
+    pub sha256: String,
 }
 
 /// What the go command downloads of a module version.
@@ -111,7 +123,7 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
     let purl = attribute("purl")?;
     let bad = || {
         format!(
-            "{purl} is not the URL of a Debian package, a crate, a git repository or a Go module"
+            "{purl} is not the URL of a Debian package, a crate, a git repository, a Go module or an image"
         )
     };
     let (kind, rest) = purl
@@ -149,6 +161,16 @@ fn parse(derivation: &Derivation) -> Result<Seed, String> {
             sha256: attribute("outputHash")?,
             client: client()?,
         }),
+        "oci" => {
+            let repository = qualifiers
+                .split('&')
+                .find_map(|one| one.strip_prefix("repository_url="));
+            Kind::Base(Base {
+                repository: repository.and_then(decode).ok_or_else(bad)?,
+                manifest: version,
+                sha256: attribute("outputHash")?,
+            })
+        }
         "generic" => {
             let url = qualifiers
                 .split('&')
@@ -333,6 +355,24 @@ mod tests {
             ("example.com/m", "v2.0.0+incompatible")
         );
         assert_eq!(go.client.derivation.to_string(), client);
+    }
+
+    #[test]
+    fn parses_the_repository_and_manifest_of_a_base_image() {
+        let seed = parse(&derivation(&[
+            (
+                "purl",
+                "pkg:oci/debian@sha256%3Aaa?repository_url=localhost:5000/debian&arch=arm64",
+            ),
+            ("outputHash", "bb"),
+        ]))
+        .unwrap();
+        let expected = Kind::Base(Base {
+            repository: "localhost:5000/debian".into(),
+            manifest: "sha256:aa".into(),
+            sha256: "bb".into(),
+        });
+        assert_eq!(seed.kind, expected);
     }
 
     #[test]

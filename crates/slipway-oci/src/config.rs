@@ -289,6 +289,12 @@ fn origin(layer: &Layer) -> String {
 }
 
 impl History {
+    /// Whether Slipway made the layer.
+    pub fn is_own(&self) -> bool {
+        let created_by = self.created_by.as_deref();
+        created_by.is_some_and(|text| text.starts_with(CREATED_BY))
+    }
+
     /// What was done, in the words of the tool that did it.
     pub fn text(&self) -> &str {
         let created_by = self.created_by.as_deref().unwrap_or_default();

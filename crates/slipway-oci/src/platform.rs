@@ -33,6 +33,15 @@ impl Platform {
         self.variant.as_deref()
     }
 
+    /// The platform without a variant that its architecture implies: `v8` is the only one of arm64.
+    pub fn short(&self) -> Platform {
+        let mut short = self.clone();
+        if self.architecture == "arm64" {
+            short.variant = short.variant.filter(|variant| variant != "v8");
+        }
+        short
+    }
+
     /// Whether an image for this platform satisfies a request for `wanted`. `v8` is the only
     /// variant of arm64. A request without a variant matches every variant.
     pub fn matches(&self, wanted: &Platform) -> bool {

@@ -1,19 +1,20 @@
 //! Pushes images. A tag is visible to everyone as soon as it is uploaded. Tags therefore come last,
 //! after all their content, and clients pull either the old or the new image, never a partial one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::env;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use serde::Deserialize;
 use slipway_oci::compression::Method;
 use slipway_oci::layout::LayoutWriter;
 use slipway_oci::{Compression, Descriptor, Digest, Layout};
 
 use crate::client::{Client, lock};
 use crate::docker_manifests::{self, Translation};
-use crate::manifest_tree::Tree;
+use crate::manifest_tree::{Node, Tree};
 use crate::manifests::{digest_of, put};
 use crate::retry::Work;
 use crate::session::{Action, Session};
@@ -51,8 +52,8 @@ pub enum Outcome {
 ///
 /// A reference without a tag is pushed by digest only. A reference with a digest must have the
 /// digest of `top`. Content that the registry has is not uploaded again: blobs are mounted from the
-/// repositories pushed to before and from those of [`Client::mounting`], if they are on the same
-/// registry. Tags are uploaded when all repositories are complete. Registries that do not accept
+/// repositories pushed to before, from those of [`Client::mounting`] and from those of base images, if
+/// they are on the same registry. Tags are uploaded when all repositories are complete. Registries that do not accept
 /// OCI images get the same configs and layers in Docker's formats.
 ///
 /// A reference that already resolves to `top` takes one request, apart from the API version check
@@ -295,6 +296,7 @@ fn send(
     let tree = &image.tree;
 
     let mut have: Vec<Repository> = mount_from.to_vec();
+    have.extend(bases(tree));
     let bytes: u64 = tree.blobs.iter().map(|blob| blob.size).sum();
     let times = targets.iter().filter(|it| it.lacks_content()).count();
     if times > 0 {
@@ -319,6 +321,25 @@ fn send(
         target.put_names(&image)?;
     }
     Ok(())
+}
+
+/// The repositories of the base images that the manifests name. Source: OCI image-spec,
+/// annotations.md, "Pre-Defined Annotation Keys".
+fn bases(tree: &Tree) -> BTreeSet<Repository> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        #[serde(default)]
+        annotations: BTreeMap<String, String>,
+    }
+    let base = |node: &Node| {
+        let manifest: Manifest = serde_json::from_slice(&node.bytes).ok()?;
+        let name = manifest
+            .annotations
+            .get("org.opencontainers.image.base.name")?;
+        let reference: Reference = name.parse().ok()?;
+        Some(reference.repository().clone())
+    };
+    tree.nodes.iter().filter_map(base).collect()
 }
 
 /// Uploads blobs in parallel. The first error stops all uploads.

@@ -120,6 +120,11 @@ pub enum Fault {
     NotExecutable {
         mode: u32,
     },
+    /// Faults of files in a base image: their number and one of them.
+    OfBase {
+        faults: usize,
+        example: String,
+    },
     /// This many findings were dropped.
     More(usize),
 }
@@ -139,6 +144,7 @@ impl Fault {
                 }
                 | Fault::NoSymbol { program: None, .. }
                 | Fault::NoFile { .. }
+                | Fault::OfBase { .. }
         )
     }
 
@@ -182,6 +188,7 @@ impl Fault {
             Fault::NotAProgram => "not-a-file",
             Fault::NoFormat => "unknown-executable-format",
             Fault::NotExecutable { .. } => "not-executable",
+            Fault::OfBase { .. } => "base-image",
             Fault::More(_) => "more-findings",
         }
     }
@@ -344,6 +351,10 @@ impl fmt::Display for Fault {
                     "is what the image runs, and is not executable (mode {mode:04o})"
                 )
             }
+            Fault::OfBase { faults: 1, example } => write!(f, "has a fault of its own: {example}"),
+            Fault::OfBase { faults, example } => {
+                write!(f, "has {faults} faults of its own, such as {example}")
+            }
             Fault::More(count) => write!(f, "has {count} more faults"),
         }
     }
@@ -374,6 +385,23 @@ impl Findings {
         match self.list.len() < FINDING_LIMIT {
             true => self.list.push(Finding { subject, fault }),
             false => self.left_out += 1,
+        }
+    }
+
+    /// Replaces the findings about files of a base image, which the image can't help, by one warning.
+    pub fn set_aside(&mut self, is_of_base: impl Fn(&str) -> bool) {
+        let (of_base, own): (Vec<Finding>, _) = std::mem::take(&mut self.list)
+            .into_iter()
+            .partition(|finding| is_of_base(&finding.subject));
+        self.list = own;
+        let faults = of_base.iter().filter(|it| !it.fault.is_warning());
+        if let Some(example) = faults.clone().next() {
+            let example = example.to_string();
+            let faults = faults.count();
+            self.add(
+                "the base image".to_owned(),
+                Fault::OfBase { faults, example },
+            );
         }
     }
 

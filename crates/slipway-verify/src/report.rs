@@ -201,4 +201,16 @@ fn check_image(layout: &Layout, image: &Image, report: &mut Report, findings: &m
         report.go = entrypoint.go;
     }
     entrypoint::check_surroundings(&contents, runtime, findings);
+    let base = base_layers(image);
+    findings.set_aside(|subject| {
+        let layer = contents.tree.layer_of(subject.as_bytes());
+        layer.is_some_and(|layer| layer < base)
+    });
+}
+
+/// The number of layers that are below the first one of Slipway's.
+fn base_layers(image: &Image) -> usize {
+    let steps = image.config().value().steps();
+    let own = steps.and_then(|steps| steps.iter().position(|step| step.is_own()));
+    own.unwrap_or(0)
 }

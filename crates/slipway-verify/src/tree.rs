@@ -106,6 +106,17 @@ impl Tree {
         }
     }
 
+    /// The layer that wrote `path` last. A link at `path` is not followed.
+    pub fn layer_of(&self, path: &[u8]) -> Option<usize> {
+        let way = self.walk(path, false).ok()?;
+        let (name, _) = way.0.last()?;
+        let directory = match way.0.len() {
+            1 => ROOT,
+            length => way.0[length - 2].1?,
+        };
+        self.child(directory, name).map(|entry| entry.layer)
+    }
+
     /// The names in the directory that `path` resolves to.
     pub fn names_in(&self, path: &[u8]) -> Vec<Vec<u8>> {
         match self.find(path).map(|found| &self.nodes[found.id].kind) {

@@ -1,5 +1,6 @@
 //! The project on disk: its files, its Cargo workspace, its flake, and the user's cache.
 
+pub mod base_images;
 pub mod build_hints;
 pub mod cargo;
 pub mod git;

@@ -333,6 +333,48 @@ fn repacks_a_changed_layer_of_the_cache() {
 }
 
 #[test]
+fn image_lies_on_a_base() {
+    let (mut store, hello) = Store::with_hello();
+    let (base, _) = store.image(&hello, &["--env=A=1", "--user=7", "--label=vendor=x"]);
+    let archive = store.machine.path("work/base.tar");
+    stdout(&store.pack(
+        &hello,
+        &["--output=type=oci,dest=base.tar", "--label=vendor=x"],
+    ));
+    let app = store.add("app", '5', &[&hello], |path| {
+        program(&path.join("bin/app"), ARM64);
+    });
+    fs::rename(
+        store.machine.path("work/image"),
+        store.machine.path("work/base"),
+    )
+    .unwrap();
+    let (image, _) = store.image(&app, &["--base=base"]);
+    let layers: Vec<_> = image.layers().collect();
+    let lower: Vec<_> = base.layers().collect();
+    assert_eq!(layers.len(), lower.len() + 1);
+    assert_eq!(layers[..lower.len()], lower);
+    let runtime = &image.config().value().config;
+    assert_eq!(runtime.entrypoint, [app.join("bin/app").to_str().unwrap()]);
+    assert_eq!(
+        (&runtime.env[..], &runtime.user),
+        (&["A=1".to_owned()][..], &None)
+    );
+    let (of_archive, _) = store.image(&app, &[&format!("--base={}", archive.display())]);
+    assert_eq!(of_archive.layers().count(), layers.len());
+
+    let message = error(&store.pack(
+        &app,
+        &["--output=other", "--base=base", "--platform=linux/s390x"],
+    ));
+    assert!(message.contains("base image base: "), "{message}");
+    assert!(
+        message.contains("linux/s390x") && message.contains("linux/arm64"),
+        "{message}"
+    );
+}
+
+#[test]
 fn max_layers_limits_the_number_of_layers() {
     let (store, hello) = Store::with_hello();
     let (image, _) = store.image(&hello, &["--max-layers=1"]);

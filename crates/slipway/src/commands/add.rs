@@ -5,24 +5,25 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use slipway_atomic_file::AtomicFile;
 use slipway_debian::config::Config;
-use slipway_debian::config_edit::add_packages;
+use slipway_debian::config_edit::{add_bases, add_packages};
 use slipway_debian::contents_index::File;
 use slipway_debian::lock::Lock;
 use slipway_debian::lock_diff::Change;
 
 use crate::GlobalOptions;
 use crate::project::Project;
+use crate::project::base_images;
 use crate::project::package_sources::{self, Sources};
 use crate::project::template::add_tools;
 
-/// Add Debian packages for programs to link with, and pin them
+/// Add Debian packages for programs to link with, or base images, and pin them
 ///
 /// Writes the packages to slipway.toml, and pins them and their dependencies in slipway.lock.
 /// Existing pins stay. If a package is not available, nothing changes.
 #[derive(clap::Args)]
 pub struct Add {
     /// Package names such as libpq-dev, or a file to look up: pkg-config:NAME, lib:NAME,
-    /// header:PATH, program:NAME
+    /// header:PATH, program:NAME; with --base, references in registries
     #[arg(required = true)]
     packages: Vec<String>,
 
@@ -33,6 +34,10 @@ pub struct Add {
     /// Add programs for the build machine instead; flake.nix then has nasm as target.tools.nasm
     #[arg(long, conflicts_with = "set")]
     build: bool,
+
+    /// Add base images instead, for image.base in flake.nix: HOST/NAME:TAG or HOST/NAME@DIGEST
+    #[arg(long, conflicts_with_all = ["set", "build"])]
+    base: bool,
 
     #[command(flatten)]
     sources: package_sources::Options,
@@ -47,10 +52,17 @@ impl Add {
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let located = |e: String| anyhow::anyhow!("{}: {e}", path.display());
         let sources = self.sources.open(&project.root)?;
-        let packages = self.packages(&sources, &Config::parse(&text).map_err(located)?)?;
-        let edited = match self.build {
-            true => add_tools(&text, &packages),
-            false => add_packages(&text, &self.set, &packages),
+        let config = Config::parse(&text).map_err(located)?;
+        let (packages, edited) = match self.base {
+            true => (self.packages.clone(), add_bases(&text, &self.packages)),
+            false => {
+                let packages = self.packages(&sources, &config)?;
+                let edited = match self.build {
+                    true => add_tools(&text, &packages),
+                    false => add_packages(&text, &self.set, &packages),
+                };
+                (packages, edited)
+            }
         };
         let edited = edited.map_err(located)?;
         let config = Config::parse(&edited).map_err(located)?;
@@ -59,7 +71,9 @@ impl Add {
             false => None,
         };
         let pins = old.as_ref().filter(|lock| lock.release == config.debian);
-        let new = sources.relock(&config, pins, &BTreeSet::new())?;
+        let mut new = sources.relock(&config, pins, &BTreeSet::new())?;
+        let bases = old.as_ref().map_or(&[][..], |lock| &lock.bases);
+        new.bases = base_images::pin(&config.bases, bases)?;
 
         let writing = || format!("writing {}", path.display());
         let file = AtomicFile::create(&path, &edited).with_context(writing)?;

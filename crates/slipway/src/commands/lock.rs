@@ -9,15 +9,16 @@ use slipway_nix::Nix;
 
 use crate::GlobalOptions;
 use crate::project::Project;
+use crate::project::base_images;
 use crate::project::git_crates;
 use crate::project::go_modules;
 use crate::project::package_sources;
 use crate::project::seeds;
 
-/// Pin the Debian packages of slipway.toml, and the project's Go modules, in slipway.lock
+/// Pin the Debian packages and base images of slipway.toml, and the project's Go modules, in slipway.lock
 ///
 /// Resolves packages from Debian's signed index, and keeps pins that a mirror still has. Downloads Go modules with the
-/// go command.
+/// go command. Asks registries for base images with the logins of podman or docker.
 #[derive(clap::Args)]
 pub struct Lock {
     /// Update every pin to the newest version
@@ -56,12 +57,16 @@ impl Lock {
                 &nix, &project, &config, pinned, &options,
             )?);
         }
+        let pinned = old.as_ref().filter(|_| !self.upgrade);
+        let pinned = pinned.map_or(&[][..], |lock| &lock.bases);
+        let bases = base_images::pin(&config.bases, pinned)?;
         let sources = self.sources.open(&project.root)?;
         let pins = old
             .as_ref()
             .filter(|lock| !self.upgrade && lock.release == config.debian);
         let mut new = sources.relock(&config, pins, &BTreeSet::new())?;
         new.repositories = repositories;
+        new.bases = bases;
         new.go = go;
         for change in Change::between(old.as_ref(), &new) {
             println!("{change}");

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -17,6 +17,7 @@ use slipway_oci::layer_plan::{MAX_LAYERS, Planned, plan};
 use slipway_oci::{
     Closure, Image, LayerDir, LayerSource, Layout, Platform, StorePath, SystemFiles, Timestamp,
 };
+use slipway_registry::Reference;
 
 use crate::GlobalOptions;
 use crate::cli::format::Format;
@@ -24,9 +25,10 @@ use crate::cli::key_value::name_and_value;
 use crate::cli::progress;
 use crate::image::entrypoint_detection;
 use crate::image::export::{Destination, Export};
+use crate::image::image_source::{self, Source};
 use crate::image::image_table::{self, Row};
 use crate::image::layer_cache::{LayerCache, Packing, Wanted};
-use crate::project;
+use crate::project::{self, base_images};
 
 /// Make an image from Nix store paths and their dependencies
 ///
@@ -103,6 +105,11 @@ pub struct Pack {
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     annotation: Vec<(String, String)>,
 
+    /// Put the layers of this image below the others, and keep its settings: a layout, an archive or a
+    /// reference in a registry
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<String>,
+
     /// Maximum number of layers; the paths that the fewest others need share the last one
     #[arg(long, value_name = "N", default_value_t = MAX_LAYERS as u64, value_parser = RangedU64ValueParser::<u64>::new().range(1..=127))]
     max_layers: u64,
@@ -129,6 +136,8 @@ pub struct Pack {
 
 /// Source: OCI image-spec, annotations.md, "Pre-Defined Annotation Keys".
 const CREATED: &str = "org.opencontainers.image.created";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
 
 /// Words of a command line.
 #[derive(Clone)]
@@ -281,11 +290,19 @@ impl Pack {
         runtime.check()?;
         let platform = self.platform(&given, &closure)?;
 
+        let base = match &self.base {
+            Some(name) => Some(Base::open(name, &platform)?),
+            None => None,
+        };
         let system = self.system(directory).transpose()?;
         let files = self.files(directory)?;
         let others = usize::from(system.is_some()) + usize::from(files.is_some());
-        let room = usize::try_from(self.max_layers)?.saturating_sub(others);
-        let wanted = closure.layers(room)?;
+        let (below, present) = base.as_ref().map_or_else(Default::default, |base| {
+            let config = base.image.config().value();
+            (config.rootfs.diff_ids.len(), config.store_paths())
+        });
+        let room = usize::try_from(self.max_layers)?.saturating_sub(others + below);
+        let wanted = closure.layers(&present, room)?;
         let cache = project::cache()?.join("layers");
         let (mut writer, layers) = LayerCache::open(cache)?.layers(
             &wanted,
@@ -304,7 +321,15 @@ impl Pack {
         }
         all.extend(layers.iter().map(LayerDir::layer).cloned());
         all.extend(others);
-        let image = Image::new(platform, runtime, self.created, self.annotations(), &all)?;
+        let mut annotations = self.annotations();
+        if let Some(base) = &base {
+            annotations.extend(base.annotations(self.base.as_deref())?);
+        }
+        let mut image = Image::new(platform, runtime, self.created, annotations, &all)?;
+        if let Some(base) = &base {
+            writer.add_layers_of(base.source.layout(), &base.image)?;
+            image = image.onto(&base.image)?;
+        }
         let top = writer.add_image(&image)?;
         Ok(writer.finish(top)?)
     }
@@ -462,6 +487,40 @@ impl Pack {
     }
 }
 
+/// The image of `--base`.
+struct Base {
+    source: Source,
+    image: Image,
+}
+
+impl Base {
+    fn open(name: &str, platform: &Platform) -> Result<Self> {
+        let context = || format!("base image {name}");
+        let client = base_images::client();
+        let source = image_source::anywhere(name, &client, slipway_registry::Contents::Everything)
+            .with_context(context)?;
+        let image = source.layout().image(platform).with_context(context)?;
+        Ok(Self { source, image })
+    }
+
+    /// What annotations say about a base image in a registry.
+    fn annotations(&self, name: Option<&str>) -> Result<Vec<(String, String)>> {
+        let reference = name.filter(|name| !image_source::is_local(name));
+        let Some(reference) = reference.and_then(|name| name.parse::<Reference>().ok()) else {
+            return Ok(Vec::new());
+        };
+        let digest = self.source.layout().top()?.digest;
+        let name = match reference.tag() {
+            Some(tag) => format!("{}:{tag}", reference.repository()),
+            None => reference.repository().to_string(),
+        };
+        Ok(vec![
+            (BASE_DIGEST.to_owned(), digest.to_string()),
+            (BASE_NAME.to_owned(), name),
+        ])
+    }
+}
+
 /// The store paths in the image.
 struct Contents<'a> {
     infos: BTreeMap<StorePath, &'a PathInfo>,
@@ -483,13 +542,13 @@ impl<'a> Contents<'a> {
             .any(|store_path| path.starts_with(store_path.as_path()))
     }
 
-    /// The layers to make, lowest first.
-    fn layers(&self, limit: usize) -> Result<Vec<Wanted>> {
+    /// The layers to make, lowest first, of what is not in `present`.
+    fn layers(&self, present: &BTreeSet<StorePath>, limit: usize) -> Result<Vec<Wanted>> {
         let references = self.infos.iter().map(|(path, info)| {
             let references = info.references.iter().map(|path| path.as_str().parse());
             Ok((path.clone(), references.collect::<Result<_, _>>()?))
         });
-        let closure = Closure::new(references.collect::<Result<_>>()?)?;
+        let closure = Closure::new(references.collect::<Result<_>>()?)?.beyond(present);
         let mut layers = Vec::new();
         for planned in plan(&closure, &[], limit)? {
             // No layers are ready-made here; the cache replaces them.

@@ -10,6 +10,7 @@ use slipway_debian::lock_diff::Change;
 use crate::GlobalOptions;
 use crate::cli::format::Format;
 use crate::project::Project;
+use crate::project::base_images;
 use crate::project::package_sources;
 
 /// Update the pins in slipway.lock, and list the changes, security fixes first
@@ -35,6 +36,7 @@ impl Update {
         let sources = self.sources.open(&project.root)?;
         let mut new = sources.relock(&config, None, &BTreeSet::new())?;
         new.repositories.clone_from(&old.repositories);
+        new.bases = base_images::pin(&config.bases, &[])?;
         new.go.clone_from(&old.go);
         let mut changes = Change::between(Some(&old), &new);
         changes.sort_by_key(|change| !change.security);

@@ -1,5 +1,5 @@
 //! Adds missing seeds to the Nix store. Seeds are the pinned files that a build needs: Debian
-//! packages, crates, git repositories and Go modules.
+//! packages, crates, git repositories, Go modules and base images.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,11 +15,13 @@ use slipway_debian::lock::Lock;
 use slipway_debian::lock_diff::Change;
 use slipway_debian::package::PoolPath;
 use slipway_debian::{Error as DebianError, deb};
-use slipway_nix::{Client, Deb, HashMode, Kind, Nix, Plan, Seed as NixSeed, StorePath};
+use slipway_nix::{Base, Client, Deb, HashMode, Kind, Nix, Plan, Seed as NixSeed, StorePath};
+use slipway_oci::Digest;
 use slipway_progress::{count, size};
 
 use crate::cli::temp_dir::TempDir;
 use crate::project::Project;
+use crate::project::base_images;
 use crate::project::cargo;
 use crate::project::git_crates;
 use crate::project::go_modules::{self, Part};
@@ -161,6 +163,13 @@ struct MissingGo {
     client: Client,
 }
 
+/// A missing blob of a base image.
+struct MissingBase {
+    seed: NixSeed,
+    base: Base,
+    digest: Digest,
+}
+
 /// The missing seeds, by kind.
 #[derive(Default)]
 struct Missing {
@@ -168,6 +177,7 @@ struct Missing {
     crates: Vec<MissingCrate>,
     repositories: Vec<MissingRepository>,
     go: Vec<MissingGo>,
+    bases: Vec<MissingBase>,
 }
 
 impl Missing {
@@ -214,6 +224,11 @@ impl Missing {
                         },
                     });
                 }
+                Kind::Base(base) => sorted.bases.push(MissingBase {
+                    seed,
+                    digest: format!("sha256:{}", base.sha256).parse()?,
+                    base,
+                }),
                 Kind::Git {
                     url,
                     commit,
@@ -234,7 +249,11 @@ impl Missing {
 
     fn fetch(&self, options: &Options, nix: &Nix, project: &Project) -> Result<Outcome> {
         let mut seeded = Seeded {
-            count: self.debs.len() + self.crates.len() + self.repositories.len() + self.go.len(),
+            count: self.debs.len()
+                + self.crates.len()
+                + self.repositories.len()
+                + self.go.len()
+                + self.bases.len(),
             bytes: 0,
         };
         if !self.debs.is_empty() {
@@ -264,6 +283,7 @@ impl Missing {
         for part in [&[Part::Toolchain][..], &[Part::Files, Part::ModFile]] {
             self.fetch_go(nix, part)?;
         }
+        seeded.bytes += self.fetch_bases(nix)?;
         Ok(Outcome::Seeded(seeded))
     }
 
@@ -430,6 +450,44 @@ impl Missing {
             add(nix, HashMode::Recursive, &recursive)?;
         }
         Ok(())
+    }
+}
+
+impl Missing {
+    /// Pulls the images that lack a blob. Returns the number of bytes added.
+    fn fetch_bases(&self, nix: &Nix) -> Result<u64> {
+        let mut images: BTreeMap<(&str, &str), Vec<&MissingBase>> = BTreeMap::new();
+        for missing in &self.bases {
+            let Base {
+                repository,
+                manifest,
+                ..
+            } = &missing.base;
+            images
+                .entry((repository, manifest))
+                .or_default()
+                .push(missing);
+        }
+        let mut bytes = 0;
+        for ((repository, manifest), blobs) in images {
+            let temp_dir = TempDir::new()?;
+            let directory = temp_dir.path().join("layout");
+            base_images::pull(repository, manifest, &directory)?;
+            let mut files = Vec::new();
+            for missing in blobs {
+                let file = directory.join(missing.digest.blob_path());
+                let metadata = fs::metadata(&file).with_context(|| {
+                    format!(
+                        "{repository}@{manifest} has no blob {}; pin it anew: slipway lock --upgrade",
+                        missing.digest
+                    )
+                })?;
+                bytes += metadata.len();
+                files.push((file, missing.seed.output.clone()));
+            }
+            add(nix, HashMode::Flat, &files)?;
+        }
+        Ok(bytes)
     }
 }
 
