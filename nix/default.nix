@@ -155,6 +155,7 @@
     else "${debs.emulators.${buildPlatform.debian}.qemu-user}/bin/${platforms.${platformName}.qemu}";
   image = import ./image.nix {
     inherit bootstrap pack system targets;
+    debugTools = debs.debug;
   };
   index = import ./index.nix {inherit pack system;};
 
@@ -208,7 +209,9 @@ in {
   # the mirrors
   withMirrors = mirrors: import ./. ({inherit root system;} // mirrors);
 
-  # derivations: the index with the images of all platforms, and with those of the default platforms
+  # derivations: the index with the images of all platforms, with those of the default platforms, and with the
+  # debug images of these
   allImages = imagesOf (attrNames platforms);
   defaultImages = imagesOf defaultNames;
+  debugImages = index (map (name: reporters.${name}.image.debug) defaultNames);
 }

@@ -9,6 +9,8 @@
 {
   # derivation: static bash and busybox in bin/ (toolchain/bootstrap.nix)
   bootstrap,
+  # attribute set: the Debian packages busybox-static and strace, ARCHITECTURE.NAME
+  debugTools,
   # derivation of slipway-pack, the program that writes image layouts
   pack,
   # string: system of the build machine, such as "x86_64-linux"
@@ -283,7 +285,26 @@ in
           ++ map (input: layer (baseNameOf input.name) [input]) ready);
       exportReferencesGraph = graphs;
     };
+
+    # The same image with a shell and tools in further layers.
+    debug = let
+      tools = debugTools.${target.platform.debian};
+      links = import ./debug-files.nix {inherit bootstrap system;} {
+        inherit (tools) strace;
+        busybox = tools.busybox-static;
+        # A base has a shell of its own, perhaps below a link /bin.
+        shell = base == null;
+      };
+    in
+      packer "image-debug-${target.platform.debian}" {
+        args =
+          ["image" "--out" (placeholder "out") "--config" config "--base" production "--max-layers" (toString (maxLayers + 10))]
+          ++ ["--graph" "debug" "--root" links]
+          ++ concatMap (tool: ["--layer" (layer (baseNameOf tool.name) [tool])]) [tools.busybox-static tools.strace];
+        exportReferencesGraph = ["debug" links];
+      };
   in
     production
+    # debug: derivation, the image with a shell and tools
     # graphs: list, the image's contents, as a value for exportReferencesGraph
-    // {inherit graphs;}
+    // {inherit debug graphs;}

@@ -16,6 +16,10 @@
       value = reporters.${name}.image;
     }
     {
+      name = "image-debug-${name}";
+      value = reporters.${name}.image.debug;
+    }
+    {
       name = "librdkafka-${name}";
       value = targets.${name}.librdkafka;
     }
@@ -54,6 +58,7 @@ in
     inherit (slipway) go golang;
     image = slipway.defaultImages;
     image-all = slipway.allImages;
+    image-debug = slipway.debugImages;
     kubectl = slipway.debs.kubectl.${buildPlatform.debian}.kubectl;
     slipway = command;
   }

@@ -313,12 +313,16 @@
 
     packages = let
       indexOf = name: slipway.index (map (platformName: built.${platformName}.images.${name}) platformNames);
+      debugOf = name: slipway.index (map (platformName: built.${platformName}.images.${name}.debug) platformNames);
     in
-      forPlatforms (platformName: let
+      {image-debug = debugOf main;}
+      // listToAttrs (map (one: named "image-${one.name}-debug" (debugOf one.name)) programs)
+      // forPlatforms (platformName: let
         inherit (built.${platformName}) images programs workspace;
       in
         [
           (named "image-${platformName}" images.${main})
+          (named "image-debug-${platformName}" images.${main}.debug)
           (named "program-${platformName}" programs.${main})
         ]
         # debug information of all programs
@@ -329,6 +333,7 @@
         )
         ++ concatMap (name: [
           (named "image-${name}-${platformName}" images.${name})
+          (named "image-${name}-debug-${platformName}" images.${name}.debug)
           (named "${name}-${platformName}" programs.${name})
         ]) (attrNames programs))
       // listToAttrs (map (one: named "image-${one.name}" (indexOf one.name)) programs)

@@ -4,6 +4,7 @@
 pub mod add;
 pub mod build;
 pub mod completions;
+pub mod debug;
 pub mod dev;
 pub mod doctor;
 pub mod index;
@@ -67,6 +68,7 @@ commands! {
     Load: load::Load,
     Inspect: inspect::Inspect,
     Verify: verify::Verify,
+    Debug: debug::Debug,
     Render: render::Render,
     Pack: pack::Pack,
     Run: run::Run,

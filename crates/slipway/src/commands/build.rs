@@ -49,6 +49,10 @@ pub struct Build {
     )]
     file: String,
 
+    /// Build the image with a shell and tools in further layers: busybox and strace
+    #[arg(long, conflicts_with = "installables")]
+    debug: bool,
+
     /// Where to put links to the results: PATH, PATH-2, …
     #[arg(long, value_name = "PATH", default_value = "result")]
     out_link: PathBuf,
@@ -143,13 +147,17 @@ impl Build {
         if !self.installables.is_empty() {
             return Ok(self.installables.clone());
         }
+        let file = match self.debug {
+            true => format!("{}-debug", self.file),
+            false => self.file.clone(),
+        };
         if self.platforms.is_empty() && self.file != DEFAULT {
-            return Ok(vec![self.file.clone()]);
+            return Ok(vec![file]);
         }
         let table = Table::read(nix)?;
-        let attribute = |platform| table.attribute(&self.file, platform);
+        let attribute = |platform| table.attribute(&file, platform);
         if self.platforms.is_empty() {
-            let index = std::iter::once(Ok(DEFAULT.to_owned()));
+            let index = std::iter::once(Ok(file.clone()));
             return index
                 .chain(
                     table
