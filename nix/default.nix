@@ -71,10 +71,15 @@
     version = null;
   };
 
-  # Returns the further targets of release files. The argument is as for targetsWith, without `libraries`.
-  releaseTargetsWith = {tools ? {}}:
+  # Returns the further targets of release files.
+  releaseTargetsWith = {
+    # as in release-targets.nix
+    macosSdk ? null,
+    # as for targetsWith
+    tools ? {},
+  }:
     import ./release-targets.nix {
-      inherit bash bootstrap buildPlatform debs golang patchelf platforms seeds system targets;
+      inherit bash bootstrap buildPlatform debs golang macosSdk patchelf platforms seeds system targets;
       buildTarget = build;
       goDefault = lock.go;
       pinnedTools = tools;

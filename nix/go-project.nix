@@ -47,6 +47,9 @@
   # function from a target of lib.targets to a list: further programs for the build, such as
   # target: [target.protoc]
   nativeBuildInputs ? _: [],
+  # path, flake input or derivation: Apple's SDK for macOS, with which programs for macOS can have C and use Apple's
+  # frameworks. By default there is none.
+  macosSdk ? null,
   # attribute set: arguments of lib.image, such as cmd, env, expose, labels and user, and `programs`, a list of
   # further programs of the project that each image has (docs/images.md). It can be a function from a target of
   # lib.targets to these.
@@ -135,7 +138,7 @@
     else cgo;
 in
   project {
-    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors self src targetPackages test;
+    inherit debugInfo env image locked macosSdk mirrors nativeBuildInputs platforms securityMirrors self src targetPackages test;
     programs =
       map (row: {
         inherit (row) name;
@@ -176,7 +179,7 @@ in
             else {inherit version;}
           ));
       # Without C, all of Go's platforms can be built.
-      releases = row: row.link != "pure" || go.needs-cgo or [] == [];
+      releases = row: go.needs-cgo or [] == [] || row.link != "pure";
       inherit usesTarget;
       usesC = usesCgo;
       runTests = inputs:

@@ -8,6 +8,7 @@
   debugInfo,
   env,
   image,
+  macosSdk,
   mirrors,
   nativeBuildInputs,
   platforms,
@@ -99,6 +100,7 @@
     table = import ./release-platforms.nix {
       # that of RHEL 8 and Debian 10
       glibc = (settings.release or {}).glibc or "2.28";
+      hasMacosSdk = macosSdk != null;
       libraries = (settings.release or {}).libraries or "static";
       platforms = rows;
     };
@@ -157,7 +159,10 @@
       builtins.any (platformName: builtins.any (input: (input.pin.name or "") == package.pin.name) (nativeBuildInputs targets.${platformName})) (attrNames rows);
 
     # attribute set: release-targets.nix
-    releaseTargets = slipway.releaseTargetsWith {tools = (debs.tools or {}).${slipway.buildPlatform.debian} or {};};
+    releaseTargets = slipway.releaseTargetsWith {
+      inherit macosSdk;
+      tools = (debs.tools or {}).${slipway.buildPlatform.debian} or {};
+    };
 
     inherit (language slipway) build likely release releases runTests shell usesTarget;
     inputsOf = target: {

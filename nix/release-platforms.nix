@@ -17,6 +17,8 @@
 {
   # string: the wanted version of glibc. Some platforms need a later one.
   glibc,
+  # bool: whether there is Apple's SDK for macOS
+  hasMacosSdk ? false,
   # string: how programs get Debian's libraries (toolchain/portable.nix)
   libraries ? "static",
   # attribute set: platforms.nix
@@ -77,13 +79,22 @@
         target = null;
       }
       // fields);
+
+  darwin = architecture: target:
+    other true "darwin" architecture {
+      inherit target;
+      link =
+        if hasMacosSdk
+        then "static"
+        else "pure";
+    };
 in
   listToAttrs (
     map (linux "glibc") (attrNames platforms)
     ++ map (linux "musl") (attrNames platforms)
     ++ [
-      (other true "darwin" "amd64" {target = "x86_64_darwin";})
-      (other true "darwin" "arm64" {target = "aarch64_darwin";})
+      (darwin "amd64" "x86_64_darwin")
+      (darwin "arm64" "aarch64_darwin")
       (other false "freebsd" "amd64" {})
       (other false "freebsd" "arm64" {})
       (other false "wasip1" "wasm" {target = "wasm32_wasip1";})

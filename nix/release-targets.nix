@@ -16,6 +16,8 @@
   goDefault,
   # derivation: Debian's go
   golang,
+  # path, flake input or derivation: Apple's SDK for macOS (toolchain/macos-sdk.nix). null if there is none
+  macosSdk ? null,
   # derivation: toolchain/patchelf.nix
   patchelf,
   # attribute set: Debian packages for the build machine from a project's slipway.lock, by name
@@ -50,8 +52,10 @@
     platform,
     # derivation or null: files in lib/ that rustc links with every program
     selfContained ? null,
-    # derivation: C library and headers of the target
+    # derivation or store path: C library and headers of the target
     sysroot,
+    # derivation or null: the Rust toolchain, if that of another target will do
+    toolchain ? null,
   }: let
     cc = import ./toolchain/foreign-cc.nix {
       inherit bootstrap hasCxx link platform platformName sysroot system;
@@ -62,12 +66,16 @@
       inherit bootstrap platform platformName system;
       debs = tools.cc;
     };
-    rust = buildTarget.rusts.rustc-web.withStandardLibrary (import ./toolchain/rust-std.nix {
-      inherit bootstrap cargoEnvironment cc selfContained system;
-      buildCc = buildTarget.cc;
-      rust = buildTarget.rusts.rustc-web;
-      source = tools.rust-source.rust-web-src;
-    });
+    rust =
+      if toolchain != null
+      then toolchain
+      else
+        buildTarget.rusts.rustc-web.withStandardLibrary (import ./toolchain/rust-std.nix {
+          inherit bootstrap cargoEnvironment cc selfContained system;
+          buildCc = buildTarget.cc;
+          rust = buildTarget.rusts.rustc-web;
+          source = tools.rust-source.rust-web-src;
+        });
     stdenv = import ./toolchain/stdenv.nix {
       inherit bootstrap buildPlatform cc patchelf pkg-config platform platformName system;
       buildCc = buildTarget.cc;
@@ -203,7 +211,8 @@
       };
     };
 
-  # Returns the target for macOS on the processor of a row of platforms.nix.
+  # Returns the target for macOS on the processor of a row of platforms.nix. Without Apple's SDK, there is only what programs in
+  # Rust need.
   darwin = name: let
     architecture = head (split "-" platforms.${name}.rust);
     platform =
@@ -219,23 +228,40 @@
         os = "darwin";
         rust = "${architecture}-apple-darwin";
       };
-    sysroot = import ./toolchain/darwin.nix {inherit bootstrap system;};
-  in {
-    name = "${name}_darwin";
-    value = targetOf "${name}_darwin" {
-      inherit platform sysroot;
-      environment.SDKROOT = sysroot;
+    stubs = import ./toolchain/darwin.nix {inherit bootstrap system;};
+    withStubs = targetOf "${name}_darwin" {
+      inherit platform;
+      environment.SDKROOT = stubs;
       link = ''
+        refuse() {
+          echo "error: a program for ${platform.oci} cannot $1 without Apple's SDK; name the SDK with the argument macosSdk in flake.nix (docs/release.md)" >&2
+          exit 1
+        }
         case " ''${args[*]} " in
-          *' -c '* | *' -E '* | *' -S '*)
-            echo "error: a program for ${platform.oci} cannot have C, since the headers of macOS belong to Apple's SDK" >&2
-            exit 1
-            ;;
+          *' -c '* | *' -E '* | *' -S '* | *.c' '*) refuse 'have C' ;;
+          *' -framework '* | *' -lc++ '* | *' -lobjc '*) refuse "use Apple's frameworks" ;;
         esac
         # The stub library lists no functions; the loader of macOS finds them. Symbols for debuggers are left out.
         args+=(-Wl,-undefined,dynamic_lookup -Wl,-S -Wl,-x)
       '';
+      sysroot = stubs;
     };
+    sdk = import ./toolchain/macos-sdk.nix macosSdk;
+  in {
+    name = "${name}_darwin";
+    value =
+      if macosSdk == null
+      then withStubs
+      else
+        targetOf "${name}_darwin" {
+          platform = platform // {cflags = platform.cflags ++ ["-isysroot" sdk];};
+          environment.SDKROOT = sdk;
+          hasCxx = true;
+          link = "args+=(-Wl,-S -Wl,-x)";
+          sysroot = sdk;
+          # The standard library is the same.
+          toolchain = withStubs.rusts.rustc;
+        };
   };
 
   # The target for WebAssembly with WASI. Its programs are modules that import only functions of WASI.

@@ -15,6 +15,9 @@
   glibc ? "2.28",
   # string: how the programs get Debian's libraries: "static" or "bundled" (toolchain/portable.nix)
   libraries ? "static",
+  # path, flake input or derivation: Apple's SDK for macOS, with which programs for macOS can have C and use Apple's
+  # frameworks. By default there is none.
+  macosSdk ? null,
   # strings for packages, or null: a line about the program, a URL and an SPDX expression
   description ? null,
   homepage ? null,
@@ -36,9 +39,14 @@
   releasePlatforms = let
     all = import ./release-platforms.nix {
       inherit glibc libraries;
+      hasMacosSdk = macosSdk != null;
       platforms = rows;
     };
-    isReleased = row: row.link != "pure" && (row ? libc || platforms != null && elem row.oci platforms);
+    isNamed = row: platforms != null && elem row.oci platforms;
+    isReleased = row:
+      if isNamed row && row.go.GOOS == "darwin" && row.link == "pure"
+      then throw "mkRelease: programs in C cannot be compiled for ${row.oci} without Apple's SDK; name the SDK with the argument macosSdk (docs/release.md)"
+      else row.link != "pure" && (row ? libc || isNamed row);
   in
     listToAttrs (map (name: {
       inherit name;
@@ -50,7 +58,7 @@ in {
     release = {inherit description homepage license name;};
   };
   packages = mapAttrs (_: slipway: let
-    releaseTargets = slipway.releaseTargetsWith {};
+    releaseTargets = slipway.releaseTargetsWith {inherit macosSdk;};
     released = row:
       if row.link == "portable"
       then

@@ -43,6 +43,9 @@
   # function from a target of lib.targets to a list: further programs for the build, such as
   # target: [target.cmake]
   nativeBuildInputs ? _: [],
+  # path, flake input or derivation: Apple's SDK for macOS, with which programs for macOS can have C and use Apple's
+  # frameworks. By default there is none.
+  macosSdk ? null,
   # attribute set: arguments of lib.image, such as cmd, env, expose, labels and user, and `programs`, a list of
   # further programs of the project that each image has (docs/images.md). It can be a function from a target of
   # lib.targets to these.
@@ -204,7 +207,7 @@
     // label "version" "version";
 in
   project {
-    inherit debugInfo env image locked mirrors nativeBuildInputs platforms securityMirrors self src targetPackages test;
+    inherit debugInfo env image locked macosSdk mirrors nativeBuildInputs platforms securityMirrors self src targetPackages test;
     programs =
       map (one: {
         inherit (one) name;

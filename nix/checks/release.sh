@@ -43,11 +43,12 @@ case $os in
     ;;
   darwin)
     llvm-readobj --needed-libs "$name" | sed -n '/^NeededLibraries/,/^]/s/^  //p' | diff - <(
-      printf '%s\n' /usr/lib/libSystem.B.dylib /usr/lib/libiconv.2.dylib
+      printf '%s\n' ${neededLibraries:-/usr/lib/libSystem.B.dylib /usr/lib/libiconv.2.dylib}
     )
+    [[ -z ${undefined:-} ]] || llvm-nm --format=darwin --undefined-only "$name" | grep -F "$undefined"
     llvm-readobj --macho-version-min "$name" | grep -q 'Version: 11.0'
-    # The magic number of an embedded signature.
-    LC_ALL=C grep -q $'\xfa\xde\x0c\xc0' "$name"
+    # The magic number of an embedded signature, which only arm64 requires.
+    [[ $machine != arm64 ]] || LC_ALL=C grep -q $'\xfa\xde\x0c\xc0' "$name"
     ;;
   freebsd)
     declare -A machines=([amd64]='X86-64' [arm64]=AArch64)

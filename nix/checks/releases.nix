@@ -14,7 +14,8 @@
     inherit (slipway) platforms;
     glibc = "2.28";
   };
-  targets = slipway.releaseTargetsWith {};
+  # The SDK is a stand-in with just what the programs use.
+  targets = slipway.releaseTargetsWith {macosSdk = ./macos-sdk;};
   # string: the program that runs modules of WebAssembly
   wasmedge = "${slipway.debs.wasmedge.${slipway.buildPlatform.debian}.wasmedge}/bin/wasmedge";
 
@@ -70,6 +71,24 @@
       expected = ../../examples/go-sqlite/expected;
       package = examples.go-sqlite."release-${row}";
     };
+  # Returns the check of a program that calls a function of a framework of macOS.
+  ofFramework = language: row: libraries: command: let
+    target = targets.${releasePlatforms.${row}.target};
+  in
+    prove "framework-${language}" row {
+      name = "proof";
+      environment = {
+        undefined = "_CFAbsoluteTimeGetCurrent (from CoreFoundation)";
+        neededLibraries = ["/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation"] ++ map (name: "/usr/lib/${name}.dylib") libraries;
+      };
+      package = (compiled row command "proof").overrideAttrs (_:
+        if language == "rust"
+        then {
+          inherit (target.cargoEnvironment) SDKROOT;
+          nativeBuildInputs = [target.rusts.rustc];
+        }
+        else {});
+    };
   ofRust = row: emulator:
     prove "rust" row {
       inherit emulator;
@@ -114,6 +133,11 @@ in
       {row = "windows-amd64";}
     ]
     ++ [
+      (ofFramework "c" "darwin-amd64" ["libSystem.B"] "$CC -O2 framework.c -framework CoreFoundation")
+      (ofFramework "c" "darwin-arm64" ["libSystem.B"] "$CC -O2 framework.c -framework CoreFoundation")
+      (ofFramework "cxx" "darwin-arm64" ["libSystem.B" "libc++.1"] "$CXX -O2 framework.cpp -framework CoreFoundation")
+      # The stand-in does not list the functions that Rust's standard library calls.
+      (ofFramework "rust" "darwin-arm64" ["libSystem.B"] "rustc --edition 2024 --target aarch64-apple-darwin -C linker=$CC -C link-arg=-Wl,-undefined,dynamic_lookup framework.rs")
       (ofRust "darwin-arm64" "")
       (ofRust "wasip1-wasm" wasmedge)
       (prove "cxx" "windows-amd64" {

@@ -21,17 +21,23 @@
   crossing =
     if platform == buildPlatform
     then ""
-    else ''
-      set(CMAKE_SYSTEM_NAME ${
-        {
-          darwin = "Darwin";
-          linux = "Linux";
-          windows = "Windows";
-        }
-        .${platform.os or "linux"}
-      })
-      set(CMAKE_SYSTEM_PROCESSOR ${platform.cmake})
-    '';
+    else
+      ''
+        set(CMAKE_SYSTEM_NAME ${
+          {
+            darwin = "Darwin";
+            linux = "Linux";
+            windows = "Windows";
+          }
+          .${platform.os or "linux"}
+        })
+        set(CMAKE_SYSTEM_PROCESSOR ${platform.cmake})
+      ''
+      + (
+        if platform.os or "linux" == "darwin"
+        then "set(CMAKE_OSX_SYSROOT ${cxx.sysroot})"
+        else ""
+      );
   toolchainFile = derivation {
     inherit system;
     PATH = "${bootstrap}/bin";

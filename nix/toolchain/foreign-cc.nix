@@ -13,7 +13,7 @@
   platform,
   # string: name of that row
   platformName,
-  # derivation: C library and headers of the target
+  # derivation or store path: C library and headers of the target
   sysroot,
   # string: system of the build machine, such as "x86_64-linux"
   system,
