@@ -18,6 +18,7 @@ use end_to_end::requirement::{Requirement, met};
 use end_to_end::skopeo::skopeo;
 use end_to_end::wine::Wine;
 use serde_json::Value;
+use tempfile::TempDir;
 
 const MAIN: &str =
     "package main\n\nvar version = \"unknown\"\n\nfunc main() { println(\"tool\", version) }\n";
@@ -303,6 +304,112 @@ fn a_program_in_c_runs_on_the_oldest_release_of_debian() -> Result<()> {
     let root = Root::oldest(&own, &["libc6"])?;
     let printed = root.run(&unpacked, "check")?;
     assert_eq!(printed, "1 0 cbf43926\n", "in {}", root.suite);
+    Ok(())
+}
+
+const MACOS_FLAKE: &str = r#"{
+  inputs.slipway.url = "SLIPWAY";
+  inputs.macos-sdk = {
+    url = "path:SDK";
+    flake = false;
+  };
+  outputs = {macos-sdk, slipway, ...}:
+    slipway.lib.mkRelease {
+      name = "seconds";
+      platforms = ["darwin/amd64" "darwin/arm64"];
+      macosSdk = macos-sdk;
+      build = target: link:
+        target.stdenv.mkDerivation ({
+            name = "seconds";
+            src = ./.;
+            buildPhase = "$CC -O2 framework.c -framework CoreFoundation -o seconds";
+            installPhase = "mkdir -p $out/bin; cp seconds $out/bin";
+          }
+          // link);
+    };
+}
+"#;
+
+/// A program in Go that needs C.
+const CGO: &str = "package main\n\n// int one(void) { return 1; }\nimport \"C\"\n\nfunc main() { println(C.one()) }\n";
+
+#[test]
+fn programs_for_macos_need_apples_sdk_to_have_c_or_frameworks() -> Result<()> {
+    let checks = repository().join("nix/checks");
+    let source = |name: &str| fs::read_to_string(checks.join("release").join(name));
+    let snapshot = ["release", "--snapshot", "--platform", "darwin/arm64"];
+
+    let c = Project::of(&[
+        ("framework.c", &source("framework.c")?),
+        ("slipway.toml", "debian = \"trixie\"\n"),
+    ])?;
+    // A directory with an own name, as that of Apple.
+    let sdk = TempDir::new()?;
+    let sdk = sdk.path().join("MacOSX11.sdk");
+    let mut cp = Command::new("cp");
+    cp.arg("-r")
+        .args([&checks.join("macos-sdk"), &sdk])
+        .text()?;
+    let flake = MACOS_FLAKE.replace("SLIPWAY", &c.slipway_flake());
+    let flake = flake.replace("SDK", &sdk.display().to_string());
+    c.write("flake.nix", &flake)?;
+    git(&c, &["init", "--quiet"])?;
+    git(&c, &["add", "--all"])?;
+    nix(c.path()).args(["flake", "lock"]).text()?;
+    commit(&c, "feat: begin")?;
+    git(&c, &["tag", "v1.0.0"])?;
+    c.slipway(&["release"])?.text()?;
+    for architecture in ["amd64", "arm64"] {
+        let base = format!("seconds_1.0.0_darwin_{architecture}");
+        let unpacked = unpack(&c, &format!("{base}.tar.gz"))?;
+        let program = unpacked.join(base).join("seconds");
+        assert_eq!(magic(&program)?, [0xcf, 0xfa, 0xed, 0xfe]);
+    }
+    for (value, error) in [
+        (
+            "null",
+            "programs in C cannot be compiled for darwin/amd64 without Apple's SDK; name the SDK with the argument macosSdk",
+        ),
+        ("./.", "has no usr/lib/libSystem.tbd"),
+        ("\"/\"", "is not in the Nix store"),
+    ] {
+        let changed = flake.replace("macosSdk = macos-sdk", &format!("macosSdk = {value}"));
+        c.write("flake.nix", &changed)?;
+        let said = c.slipway(&["release", "--snapshot"])?.failure()?;
+        ensure!(said.contains(error), "{said}");
+    }
+
+    let rust = Project::of(&[
+        (
+            "Cargo.toml",
+            "[package]\nname = \"seconds\"\nversion = \"1.0.0\"\nedition = \"2024\"\n",
+        ),
+        (
+            "Cargo.lock",
+            "version = 4\n\n[[package]]\nname = \"seconds\"\nversion = \"1.0.0\"\n",
+        ),
+        ("src/main.rs", &source("framework.rs")?),
+    ])?;
+    let go = Project::of(&[
+        ("go.mod", "module example.com/one\n\ngo 1.24\n"),
+        ("main.go", CGO),
+    ])?;
+    for (project, error) in [
+        (
+            &rust,
+            "; C and frameworks need Apple's SDK for macOS; name the SDK with the argument macosSdk in flake.nix",
+        ),
+        (
+            &go,
+            "need Apple's SDK for macOS, which the argument macosSdk in flake.nix names",
+        ),
+    ] {
+        git(project, &["init", "--quiet"])?;
+        project.slipway(&["init"])?.text()?;
+        commit(project, "feat: begin")?;
+        let said = project.slipway(&snapshot)?.failure()?;
+        ensure!(said.contains(error), "{said}");
+    }
     Ok(())
 }
 

@@ -211,8 +211,13 @@ impl Release {
                 .map(|(it, _)| it.platform.to_string())
                 .collect();
             bail!(
-                "{unknown} is not a platform that the project can be released for; these are: {}",
-                names.join(", ")
+                "{unknown} is not a platform that the project can be released for; these are: {}{}",
+                names.join(", "),
+                match unknown.os() {
+                    "darwin" =>
+                        "; programs with C need Apple's SDK for macOS, which the argument macosSdk in flake.nix names",
+                    _ => "",
+                }
             );
         }
         let is_wanted = |(it, is_default): &(Wanted, bool)| match &named[..] {

@@ -1,4 +1,4 @@
-//! Suggests how to fix a build that failed because a library, a program or a newer compiler is missing. The build
+//! Suggests how to fix a build that failed because a library, a program, an SDK or a newer compiler is missing. The build
 //! log names a missing file, and Debian's Contents index names the package that contains it.
 
 use std::collections::BTreeSet;
@@ -83,6 +83,13 @@ fn needs_newer_rust(log: &str) -> bool {
     log.lines().any(|line| line.contains("error[E0658]"))
 }
 
+/// Whether the compiler for macOS refused what needs Apple's SDK (`nix/release-targets.nix`). Build scripts that try several
+/// commands repeat its message.
+fn needs_macos_sdk(log: &str) -> bool {
+    log.lines()
+        .any(|line| line.contains(" without Apple's SDK; "))
+}
+
 /// Adds what to do to the error, if the build log shows it.
 pub fn explain(error: NixError, nix: &Nix, project: &Project, options: &seeds::Options) -> Error {
     let NixError::Build {
@@ -96,6 +103,11 @@ pub fn explain(error: NixError, nix: &Nix, project: &Project, options: &seeds::O
     if needs_newer_rust(&log) {
         return anyhow::anyhow!(
             "{error}; it may need a newer Rust; set rust = \"rustc-web\" in flake.nix"
+        );
+    }
+    if needs_macos_sdk(&log) {
+        return anyhow::anyhow!(
+            "{error}; C and frameworks need Apple's SDK for macOS; name the SDK with the argument macosSdk in flake.nix"
         );
     }
     let files: Vec<File> = missing(&log).into_iter().collect();
@@ -181,6 +193,14 @@ mod tests {
         assert!(!needs_newer_rust(
             "error[E0425]: cannot find value `x` in this scope"
         ));
+    }
+
+    #[test]
+    fn the_compiler_for_macos_needs_an_sdk() {
+        assert!(needs_macos_sdk(
+            "cargo:warning=error: a program for darwin/arm64 cannot have C without Apple's SDK; name the SDK"
+        ));
+        assert!(!needs_macos_sdk("ld64.lld: error: undefined symbol: iconv"));
     }
 
     #[test]
