@@ -15,6 +15,7 @@ use std::process::{Command, Output};
 use fixture::{PackConfig, dynamic, file, hard_link, image, program, static_program, symlink};
 use serde_json::{Value, json};
 use slipway_oci::Layout;
+use slipway_oci::healthcheck::Healthcheck;
 
 fn slipway(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slipway"));
@@ -36,6 +37,14 @@ fn sound() -> PackConfig {
     runtime.cmd = vec!["a b".to_owned(), "c".to_owned()];
     runtime.env = vec!["A=b".to_owned()];
     runtime.exposed_ports = slipway_oci::config::ports(&["80".to_owned()]).unwrap();
+    runtime.volumes = slipway_oci::config::volumes(&["/data".to_owned()]);
+    runtime.stop_signal = Some("SIGINT".to_owned());
+    runtime.healthcheck = Some(Healthcheck {
+        test: vec!["CMD".to_owned(), "/bin/app".to_owned()],
+        retries: 2,
+        ..Healthcheck::default()
+    });
+    runtime.shell = vec!["/bin/sh".to_owned(), "-c".to_owned()];
     runtime.labels = [
         ("evil", "\u{1b}[2J\nx"),
         ("org.opencontainers.image.title", "app"),
@@ -66,6 +75,10 @@ fn inspect_prints_the_configuration_and_the_layers() {
   cmd         {} c
   env         A=b
   ports       80/tcp
+  volumes     /data
+  stop signal SIGINT
+  healthcheck CMD /bin/app
+  shell       /bin/sh -c
   labels      evil=\u{{1b}}[2J\nx
               org.opencontainers.image.title=app
   layers      2, 0.00 MB
@@ -108,6 +121,10 @@ fn inspect_prints_the_same_as_json() {
             "user": null,
             "workdir": null,
             "ports": ["80/tcp"],
+            "volumes": ["/data"],
+            "stopSignal": "SIGINT",
+            "healthcheck": {"Test": ["CMD", "/bin/app"], "Retries": 2},
+            "shell": ["/bin/sh", "-c"],
             "go": null,
             "labels": {"evil": "\u{1b}[2J\nx", "org.opencontainers.image.title": "app"},
             "annotations": {"org.opencontainers.image.title": "app"},

@@ -98,8 +98,8 @@ impl ImageSummary {
     /// or null. `size` is the total size of all distinct layers in bytes.
     ///
     /// An image is `{"platform", "digest", "mediaType", "config", "created", "entrypoint", "cmd",
-    /// "env", "user", "workdir", "ports", "labels", "annotations", "go", "size", "layers": […]}`.
-    /// `go` is the build information of the program, if it is in Go and the layers are here.
+    /// "env", "user", "workdir", "ports", "volumes", "stopSignal", "healthcheck", "shell", "labels",
+    /// "annotations", "go", "size", "layers": […]}`. `healthcheck` is as in the config, or null. `go` is the build information of the program, if it is in Go and the layers are here.
     ///
     /// A layer is `{"digest", "diffId", "mediaType", "size", "shared", "storePaths", "packages",
     /// "step"}`: `storePaths` are the Nix store paths in it; `packages` are those of them that are
@@ -167,6 +167,10 @@ impl ImageSummary {
             "user": runtime.user,
             "workdir": runtime.working_dir,
             "ports": runtime.exposed_ports.keys().collect::<Vec<_>>(),
+            "volumes": runtime.volumes.keys().collect::<Vec<_>>(),
+            "stopSignal": runtime.stop_signal,
+            "healthcheck": runtime.healthcheck,
+            "shell": runtime.shell,
             "labels": runtime.labels,
             "annotations": manifest.value().annotations,
             "go": self.go_build(image).map(go_build::to_json),
@@ -207,6 +211,8 @@ impl ImageSummary {
     fn show_image(&self, image: &Image, f: &mut fmt::Formatter) -> fmt::Result {
         let config = image.config().value();
         let runtime = &config.config;
+        let healthcheck = runtime.healthcheck.as_ref();
+        let healthcheck = healthcheck.map_or(&[][..], |check| &check.test);
         writeln!(f, "{}", image.platform())?;
         let mut fields: Vec<(&str, Vec<String>)> = vec![
             (
@@ -224,6 +230,10 @@ impl ImageSummary {
             ("user", runtime.user.iter().cloned().collect()),
             ("workdir", runtime.working_dir.iter().cloned().collect()),
             ("ports", words_of(runtime.exposed_ports.keys())),
+            ("volumes", words_of(runtime.volumes.keys())),
+            ("stop signal", runtime.stop_signal.iter().cloned().collect()),
+            ("healthcheck", words(healthcheck)),
+            ("shell", words(&runtime.shell)),
             ("labels", pairs(&runtime.labels, &BTreeMap::new())),
         ];
         // Skip annotations that repeat a label.
