@@ -102,14 +102,15 @@ in
         args = ["layer" "--out" (placeholder "out") "--compression" compression] ++ args;
       };
 
-    # The libraries among the packages, by Debian's naming rules. A -dev package represents its dependencies.
-    isDev = input: match ".*-dev" (input.pin.name or "") != null;
+    # The libraries among the packages, by Debian's naming rules. A -dev package or the output `dev` of another
+    # one represents its dependencies.
+    isDev = input: match ".*-dev" (input.pin.name or "") != null || (!(input ? pin) && (input.outputName or "") == "dev");
     isLibrary = input: !isDev input && match "lib.*|zlib1g" (input.pin.name or "lib") != null && input.outputName == "out";
     ready = filter isLibrary (import ./transitive-closure.nix {
         key = input: input.outPath;
         next = input:
           if isDev input || isLibrary input
-          then filter isLibrary (input.runtimeInputs or [] ++ input.depends or [])
+          then filter (next: isLibrary next || (isDev next && !(input ? pin))) (input.runtimeInputs or [] ++ input.depends or [])
           else [];
       }
       (likely ++ filter (input: !(input ? pin)) (package.runtimeInputs or []) ++ linked));
