@@ -130,6 +130,21 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether this can be left to the maker of a base image. What keeps a program from starting cannot:
+    /// the image may run it.
+    fn is_left_to_base(&self) -> bool {
+        self.is_warning()
+            || matches!(
+                self,
+                Fault::FileCapabilities
+                    | Fault::LinkCircle
+                    | Fault::SetGroupId { .. }
+                    | Fault::SetUserId { .. }
+                    | Fault::Special(_)
+                    | Fault::WorldWritable { .. }
+            )
+    }
+
     /// Whether this is a warning: the image may still run and counts as sound.
     pub fn is_warning(&self) -> bool {
         matches!(
@@ -388,11 +403,12 @@ impl Findings {
         }
     }
 
-    /// Replaces the findings about files of a base image, which the image can't help, by one warning.
+    /// Replaces findings about files of a base image by one warning, unless they keep a program from
+    /// starting.
     pub fn set_aside(&mut self, is_of_base: impl Fn(&str) -> bool) {
         let (of_base, own): (Vec<Finding>, _) = std::mem::take(&mut self.list)
             .into_iter()
-            .partition(|finding| is_of_base(&finding.subject));
+            .partition(|it| it.fault.is_left_to_base() && is_of_base(&it.subject));
         self.list = own;
         let faults = of_base.iter().filter(|it| !it.fault.is_warning());
         if let Some(example) = faults.clone().next() {

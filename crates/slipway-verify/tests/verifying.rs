@@ -11,6 +11,8 @@ use fixture::{
     image, library, program, script, static_program, symlink, tar,
 };
 use slipway_oci::config::RuntimeConfig;
+use slipway_oci::layout::LayoutWriter;
+use slipway_oci::{Document, MediaType};
 use slipway_verify::{Report, verify};
 use tar::EntryType;
 
@@ -374,6 +376,62 @@ fn finds_file_capabilities() {
     assert_eq!(
         faults_with(vec![records, program("bin/ping", static_program())]),
         ["/bin/ping: has file capabilities: it runs with them, whoever starts it"]
+    );
+}
+
+/// The findings in an image on a base with these entries, which another tool made.
+fn faults_on_base(entries: Vec<Entry>) -> Vec<String> {
+    let (lower, _lower_place) = image(vec![entries]).layout();
+    let base = lower.images().unwrap().remove(0);
+    let place = tempfile::tempdir().unwrap();
+    let mut config = base.config().value().clone();
+    config.history[0].created_by = Some("ADD rootfs.tar /".to_owned());
+    let config = Document::new(MediaType::Config, config).unwrap();
+    let mut manifest = base.manifest().value().clone();
+    manifest.config = config.descriptor().clone();
+    let manifest = Document::new(MediaType::Manifest, manifest).unwrap();
+    let mut writer = LayoutWriter::create(&place.path().join("base")).unwrap();
+    writer.add_layers_of(&lower, &base).unwrap();
+    writer.add_document(&config).unwrap();
+    let top = writer.add_document(&manifest).unwrap();
+    let lower = writer.finish(top).unwrap();
+    let base = lower.images().unwrap().remove(0);
+
+    let own = vec![
+        program("bin/app", static_program()),
+        Entry("dev/own", EntryType::Char, 0o600, Vec::new()),
+    ];
+    let (upper, _upper_place) = image(vec![own]).layout();
+    let own = upper.images().unwrap().remove(0);
+    let mut writer = LayoutWriter::create(&place.path().join("image")).unwrap();
+    writer.add_layers_of(&lower, &base).unwrap();
+    writer.add_layers_of(&upper, &own).unwrap();
+    let top = writer.add_image(&own.onto(&base).unwrap()).unwrap();
+    let layout = writer.finish(top).unwrap();
+    let findings = verify(&layout, None).unwrap().remove(0).findings;
+    findings.iter().map(|finding| finding.to_string()).collect()
+}
+
+#[test]
+fn one_warning_stands_for_modes_and_devices_of_a_base() {
+    let entries = vec![
+        loader(),
+        Entry("dev/null", EntryType::Char, 0o666, Vec::new()),
+        Entry("bin/su", EntryType::Regular, 0o4755, Vec::new()),
+        program("bin/broken", dynamic(&["libx.so.1"])),
+    ];
+    assert_eq!(
+        faults_on_base(entries),
+        [
+            "/dev/own: is a character device",
+            "/bin/broken: needs libx.so.1, which the loader does not find",
+            "warning: the base image: has 2 faults of its own, such as /bin/su: runs as its owner, whoever \
+             starts it (set-user-ID, mode 4755)",
+        ]
+    );
+    assert_eq!(
+        faults_on_base(vec![loader()]),
+        ["/dev/own: is a character device"]
     );
 }
 

@@ -321,10 +321,11 @@ impl Pack {
         }
         all.extend(layers.iter().map(LayerDir::layer).cloned());
         all.extend(others);
-        let mut annotations = self.annotations();
+        let mut annotations = BTreeMap::new();
         if let Some(base) = &base {
             annotations.extend(base.annotations(self.base.as_deref())?);
         }
+        annotations.extend(self.annotations());
         let mut image = Image::new(platform, runtime, self.created, annotations, &all)?;
         if let Some(base) = &base {
             writer.add_layers_of(base.source.layout(), &base.image)?;

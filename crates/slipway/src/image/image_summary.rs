@@ -99,7 +99,8 @@ impl ImageSummary {
     ///
     /// An image is `{"platform", "digest", "mediaType", "config", "created", "entrypoint", "cmd",
     /// "env", "user", "workdir", "ports", "volumes", "stopSignal", "healthcheck", "shell", "labels",
-    /// "annotations", "go", "size", "layers": […]}`. `healthcheck` is as in the config, or null. `go` is the build information of the program, if it is in Go and the layers are here.
+    /// "annotations", "go", "size", "layers": […]}`. `healthcheck` is as in the config, or null. `go`
+    /// is the build information of the program, if it is in Go and the layers are here.
     ///
     /// A layer is `{"digest", "diffId", "mediaType", "size", "shared", "storePaths", "packages",
     /// "step"}`: `storePaths` are the Nix store paths in it; `packages` are those of them that are

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use slipway_debian::hash::Sha256;
 use slipway_debian::lock::Base;
-use slipway_oci::{Digest, Image, Layout};
+use slipway_oci::{Digest, Image};
 use slipway_registry::{Client, Contents, Credentials, Reference, Repository};
 
 use crate::cli::progress;
@@ -71,16 +71,17 @@ fn sha256(digest: Digest) -> Result<Sha256> {
 }
 
 /// Downloads the image with this manifest into the layout `directory`.
-pub fn pull(repository: &str, manifest: &str, directory: &Path) -> Result<Layout> {
+pub fn pull(repository: &str, manifest: &str, directory: &Path) -> Result<()> {
     let repository: Repository = repository.parse()?;
     let reference = repository.pinned(manifest.parse()?);
-    Ok(slipway_registry::pull(
+    slipway_registry::pull(
         &client(),
         &reference,
         Contents::Everything,
         directory,
         progress::for_stderr().as_ref(),
-    )?)
+    )?;
+    Ok(())
 }
 
 /// A client with the registry logins of the user.
